@@ -1,0 +1,1 @@
+"""The typed lane: how touched columns are read and written, vectorised."""

@@ -1,0 +1,1 @@
+"""The nouns of the connector: what a store holds and how its values travel."""
