@@ -1,0 +1,1 @@
+"""Elute's control plane: REST API, planning, durable runs, store and the elute command."""

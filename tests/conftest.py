@@ -1,0 +1,63 @@
+"""Fixtures that every package's tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from elute_gateway.embedded.postgresql import PostgresServer
+from tests.support.postgresql import DEFAULT_VERSION, Database, PostgresFleet, discard, new_server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresFleet]:
+    """Running PostgreSQL servers by version, shared by the whole session."""
+    fleet = PostgresFleet()
+    yield fleet
+    fleet.stop()
+
+
+@pytest.fixture
+def version() -> int:
+    return DEFAULT_VERSION
+
+
+@pytest.fixture
+def source_version() -> int:
+    return DEFAULT_VERSION
+
+
+@pytest.fixture
+def target_version() -> int:
+    return DEFAULT_VERSION
+
+
+@pytest.fixture
+def database(postgresql: PostgresFleet, version: int) -> Iterator[Database]:
+    with postgresql.database(version) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def source(postgresql: PostgresFleet, source_version: int) -> Iterator[Database]:
+    with postgresql.database(source_version) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def target(postgresql: PostgresFleet, target_version: int) -> Iterator[Database]:
+    with postgresql.database(target_version) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def own_server(version: int) -> Iterator[PostgresServer]:
+    """A running server of this test's own, to kill and restart."""
+    with ExitStack() as cleaning:
+        server = new_server(version)
+        cleaning.callback(discard, server)
+        server.initialize()
+        server.start()
+        yield server
