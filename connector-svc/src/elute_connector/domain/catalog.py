@@ -109,6 +109,8 @@ class LiteralKind(StrEnum):
     BOUND = "bound"
     INDEX = "index"
     VIEW = "view"
+    RULE = "rule"
+    TRIGGER = "trigger"
     POLICY = "policy"
     FUNCTION = "function"
 

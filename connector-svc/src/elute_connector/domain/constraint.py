@@ -22,13 +22,14 @@ class UniqueKey:
 
     Attributes:
         name: The index's name.
-        columns: The columns of the key in its order; those inside an expression come last.
+        columns: The plain columns of the key in its order.
         kind: What makes it unique.
         partial: Whether it covers only the rows of a predicate.
         expression: Whether it compares expressions of columns.
         nulls_not_distinct: Whether two NULLs are equal.
         deferrable: Whether the check may wait for the end of the transaction.
         deterministic: Whether only identical texts are equal, by the index's own collations.
+        read_columns: The columns that its expressions and its predicate read.
     """
 
     name: str
@@ -39,6 +40,7 @@ class UniqueKey:
     nulls_not_distinct: bool = False
     deferrable: bool = False
     deterministic: bool = True
+    read_columns: tuple[str, ...] = ()
 
 
 class ReferentialAction(StrEnum):
