@@ -38,13 +38,9 @@ from elute_connector.domain.constraint import (
     UniqueKey,
 )
 from elute_connector.domain.dataset_name import DatasetName
-from elute_wire.errors import StoreError
 
 Connection: TypeAlias = "asyncpg.Connection | PoolConnectionProxy"
 Row: TypeAlias = "asyncpg.Record"
-
-OLDEST_VERSION = 140000
-"""From version 14 on, a server reads arrays and composites whose embedded type numbers are another database's."""
 
 _KINDS = {
     "r": DatasetKind.TABLE,
@@ -66,17 +62,8 @@ _ACTIONS = {
 
 
 async def discover(connection: Connection) -> Catalog:
-    """Read the whole catalog under whatever transaction the caller has.
-
-    Raises:
-        StoreError: The server is older than version 14.
-    """
+    """Read the whole catalog under whatever transaction the caller has."""
     server = (await connection.fetch(sql.SERVER))[0]
-    if server["version"] < OLDEST_VERSION:
-        raise StoreError(
-            f"discovering the catalog: PostgreSQL {server['version'] // 10000} is too old",
-            hint="PostgreSQL 14 or newer is needed",
-        )
     extensions = await connection.fetch(sql.EXTENSIONS)
     types = TypeResolver(await connection.fetch(sql.TYPES))
     relations = _Relations(

@@ -19,19 +19,10 @@ _KINDS = {
 }
 
 _OBJECT_IDENTIFIERS = frozenset(
-    [
-        "regclass",
-        "regcollation",
-        "regconfig",
-        "regdatabase",
-        "regdictionary",
-        "regnamespace",
-        "regoper",
-        "regoperator",
-        "regproc",
-        "regprocedure",
-        "regrole",
-        "regtype",
+    f"reg{kind}"
+    for kind in [
+        *("class", "collation", "config", "database", "dictionary", "namespace"),
+        *("oper", "operator", "proc", "procedure", "role", "type"),
     ]
 )
 """Types whose binary format is a number that means another object, or none, in another database."""
