@@ -1,0 +1,69 @@
+# One virtual environment, .venv, holds everything; the first target that needs it makes it.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+LOCKS := requirements-uv.txt requirements-dev.txt
+DISTRIBUTIONS := protos gateway connector-svc transform-svc anonymizer-svc
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): $(LOCKS) $(DISTRIBUTIONS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than Python 3.11; name another: make PYTHON=python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e ./%)
+	@touch $@
+
+.PHONY: test
+test: $(INSTALLED) ## run the tests on embedded servers and print their coverage (no slow ones)
+	@mkdir -p build
+	$(BIN)/pytest -q -m "not slow" --cov --cov-report=term:skip-covered --cov-report=json:build/coverage.json
+
+.PHONY: check
+check: $(INSTALLED) ## lint, type-check and prove the architecture; writes nothing
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --quiet --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tools.protos --check
+	$(BIN)/python -m tools.check_protos
+	$(BIN)/python -m tools.check_sizes
+	$(BIN)/python -m tools.check_links
+	$(BIN)/python -m tools.check_locks
+	$(BIN)/python -m tools.check_paths
+
+.PHONY: fmt
+fmt: $(INSTALLED) ## rewrite the sources as `check` wants them
+	$(BIN)/ruff check --quiet --fix
+	$(BIN)/ruff format --quiet
+
+.PHONY: protos
+protos: $(INSTALLED) ## generate the stubs of the wire contract
+	$(BIN)/python -m tools.protos
+
+.PHONY: lock
+lock: $(INSTALLED) ## pin the newest versions that requirements*.in allow, with hashes
+	@for name in requirements-uv requirements requirements-dev; do \
+		echo "locking $$name.txt"; \
+		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+			--no-header --no-emit-find-links --no-emit-index-url $$name.in -o $$name.txt || exit 1; \
+	done
+	$(BIN)/python -m tools.check_locks
+
+.PHONY: audit
+audit: $(INSTALLED) ## look for known vulnerabilities of the pinned packages
+	$(BIN)/python -m tools.audit
+
+.PHONY: ci
+ci: $(INSTALLED) ## everything that CI runs, each stage timed
+	$(BIN)/python -m tools.ci
+
+.PHONY: clean
+clean: ## remove what was built, the virtual environment too
+	rm -rf .venv build .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
