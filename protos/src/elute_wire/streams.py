@@ -88,24 +88,24 @@ async def opened(stage: stage_pb2.Stage, context: stage_pb2.StreamContext, chann
     call: _Call = channels.to(OWNERS[kind]).unary_stream(
         OPEN_METHOD, request_serializer=stage_pb2.OpenRequest.SerializeToString, response_deserializer=None
     )(stage_pb2.OpenRequest(stage=stage, context=context))
-    doing = f"pulling from {kind}"
     try:
         decoder = FrameDecoder()
         while decoder.schema is None:
-            decoder.feed(await _read(call, doing, OWNERS[kind]))
+            decoder.feed(await _read(call, kind))
         policy_digest = (decoder.schema.metadata or {}).get(POLICY_KEY, b"")
         tally = Tally()
-        async with aclosing(_received(call, decoder, tally, policy_digest, doing, OWNERS[kind])) as items:
+        async with aclosing(_received(call, decoder, tally, policy_digest, kind)) as items:
             yield Stream(decoder.schema, items, policy_digest, tally)
     finally:
         call.cancel()
 
 
-async def _read(call: _Call, doing: str, service: str) -> bytes:
+async def _read(call: _Call, kind: str) -> bytes:
+    doing = f"pulling from {kind}"
     try:
         message = await call.read()
     except grpc.aio.AioRpcError as error:
-        raise from_rpc(error, doing, service) from None
+        raise from_rpc(error, doing, OWNERS[kind]) from None
     if not isinstance(message, bytes):
         raise StreamTruncated(f"{doing}: the stream ended without its trailer")
     return message
@@ -116,11 +116,10 @@ async def _received(
     decoder: FrameDecoder,
     tally: Tally,
     policy_digest: bytes,
-    doing: str,
-    service: str,
+    kind: str,
 ) -> AsyncGenerator[Item, None]:
     while decoder.trailer is None:
-        item = decoder.feed(await _read(call, doing, service))
+        item = decoder.feed(await _read(call, kind))
         tally.payload_bytes = decoder.payload_bytes
         if isinstance(item, pa.RecordBatch | stage_pb2.Rejected):
             yield item
@@ -128,7 +127,7 @@ async def _received(
     tally.digest = trailer.digest
     tally.counts.extend(trailer.stages)
     if trailer.policy_digest != policy_digest:
-        raise StreamCorrupted(f"{doing}: the trailer names another policy than the schema")
+        raise StreamCorrupted(f"pulling from {kind}: the trailer names another policy than the schema")
 
 
 class Processor(Protocol):
