@@ -27,15 +27,15 @@ from elute.v1 import errors_pb2 as elute_dot_v1_dot_errors__pb2
 from elute.v1 import stage_pb2 as elute_dot_v1_dot_stage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x65lute/v1/anonymizer.proto\x12\x08\x65lute.v1\x1a\x16\x65lute/v1/catalog.proto\x1a\x15\x65lute/v1/errors.proto\x1a\x14\x65lute/v1/stage.proto\"\xa6\x02\n\x0b\x43olumnFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x66ormatted_type\x18\x02 \x01(\t\x12&\n\x07logical\x18\x03 \x01(\x0e\x32\x15.elute.v1.LogicalType\x12\x10\n\x08nullable\x18\x04 \x01(\x08\x12\x0e\n\x06unique\x18\x05 \x01(\x08\x12\x16\n\x0eloose_equality\x18\x06 \x01(\x08\x12\x17\n\nmax_length\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x16\n\tprecision\x18\x08 \x01(\rH\x01\x88\x01\x01\x12\x12\n\x05scale\x18\t \x01(\x05H\x02\x88\x01\x01\x12\x0e\n\x06labels\x18\n \x03(\t\x12\x13\n\x0b\x63onstraints\x18\x0b \x03(\tB\r\n\x0b_max_lengthB\x0c\n\n_precisionB\x08\n\x06_scale\"B\n\x18ValidateAnonymizeRequest\x12&\n\x05plans\x18\x01 \x03(\x0b\x32\x17.elute.v1.AnonymizePlan\"_\n\rAnonymizePlan\x12&\n\tanonymize\x18\x01 \x01(\x0b\x32\x13.elute.v1.Anonymize\x12&\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x15.elute.v1.ColumnFacts\"^\n\x19ValidateAnonymizeResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1a.elute.v1.AnonymizeOutcome\x12\x13\n\x0bkey_version\x18\x02 \x01(\r\"\x88\x01\n\x10\x41nonymizeOutcome\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12\'\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x03(\x0b\x32\x16.elute.v1.ColumnEffect\x12#\n\x08problems\x18\x03 \x03(\x0b\x32\x11.elute.v1.Problem\"\xdc\x01\n\x0c\x43olumnEffect\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x11\n\ttreatment\x18\x02 \x01(\t\x12\x0f\n\x07summary\x18\x03 \x01(\t\x12\r\n\x05keeps\x18\x04 \x03(\t\x12\r\n\x05loses\x18\x05 \x03(\t\x12(\n\nuniqueness\x18\x06 \x01(\x0e\x32\x14.elute.v1.Uniqueness\x12\x12\n\nreversible\x18\x07 \x01(\x08\x12\x14\n\x0creads_values\x18\x08 \x01(\x08\x12&\n\x07logical\x18\t \x01(\x0e\x32\x15.elute.v1.LogicalType*|\n\nUniqueness\x12\x1a\n\x16UNIQUENESS_UNSPECIFIED\x10\x00\x12\x14\n\x10UNIQUENESS_LOSSY\x10\x01\x12\"\n\x1eUNIQUENESS_COLLISION_RESISTANT\x10\x02\x12\x18\n\x14UNIQUENESS_BIJECTIVE\x10\x03\x32q\n\x11\x41nonymizerService\x12\\\n\x11ValidateAnonymize\x12\".elute.v1.ValidateAnonymizeRequest\x1a#.elute.v1.ValidateAnonymizeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x65lute/v1/anonymizer.proto\x12\x08\x65lute.v1\x1a\x16\x65lute/v1/catalog.proto\x1a\x15\x65lute/v1/errors.proto\x1a\x14\x65lute/v1/stage.proto\"\xa6\x02\n\x0b\x43olumnFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x66ormatted_type\x18\x02 \x01(\t\x12&\n\x07logical\x18\x03 \x01(\x0e\x32\x15.elute.v1.LogicalType\x12\x10\n\x08nullable\x18\x04 \x01(\x08\x12\x0e\n\x06unique\x18\x05 \x01(\x08\x12\x16\n\x0eloose_equality\x18\x06 \x01(\x08\x12\x17\n\nmax_length\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x16\n\tprecision\x18\x08 \x01(\rH\x01\x88\x01\x01\x12\x12\n\x05scale\x18\t \x01(\x05H\x02\x88\x01\x01\x12\x0e\n\x06labels\x18\n \x03(\t\x12\x13\n\x0b\x63onstraints\x18\x0b \x03(\tB\r\n\x0b_max_lengthB\x0c\n\n_precisionB\x08\n\x06_scale\"B\n\x18ValidateAnonymizeRequest\x12&\n\x05plans\x18\x01 \x03(\x0b\x32\x17.elute.v1.AnonymizePlan\"_\n\rAnonymizePlan\x12&\n\tanonymize\x18\x01 \x01(\x0b\x32\x13.elute.v1.Anonymize\x12&\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x15.elute.v1.ColumnFacts\"^\n\x19ValidateAnonymizeResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1a.elute.v1.AnonymizeOutcome\x12\x13\n\x0bkey_version\x18\x02 \x01(\r\"\x88\x01\n\x10\x41nonymizeOutcome\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12\'\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x03(\x0b\x32\x16.elute.v1.ColumnEffect\x12#\n\x08problems\x18\x03 \x03(\x0b\x32\x11.elute.v1.Problem\"\xeb\x01\n\x0c\x43olumnEffect\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x11\n\ttreatment\x18\x02 \x01(\t\x12\x0f\n\x07summary\x18\x03 \x01(\t\x12\r\n\x05keeps\x18\x04 \x03(\t\x12\r\n\x05loses\x18\x05 \x03(\t\x12(\n\nuniqueness\x18\x06 \x01(\x0e\x32\x14.elute.v1.Uniqueness\x12\x12\n\nreversible\x18\x07 \x01(\x08\x12\x14\n\x0creads_values\x18\x08 \x01(\x08\x12&\n\x07logical\x18\t \x01(\x0e\x32\x15.elute.v1.LogicalType\x12\r\n\x05keyed\x18\n \x01(\x08*|\n\nUniqueness\x12\x1a\n\x16UNIQUENESS_UNSPECIFIED\x10\x00\x12\x14\n\x10UNIQUENESS_LOSSY\x10\x01\x12\"\n\x1eUNIQUENESS_COLLISION_RESISTANT\x10\x02\x12\x18\n\x14UNIQUENESS_BIJECTIVE\x10\x03\x32q\n\x11\x41nonymizerService\x12\\\n\x11ValidateAnonymize\x12\".elute.v1.ValidateAnonymizeRequest\x1a#.elute.v1.ValidateAnonymizeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'elute.v1.anonymizer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_UNIQUENESS']._serialized_start=1028
-  _globals['_UNIQUENESS']._serialized_end=1152
+  _globals['_UNIQUENESS']._serialized_start=1043
+  _globals['_UNIQUENESS']._serialized_end=1167
   _globals['_COLUMNFACTS']._serialized_start=109
   _globals['_COLUMNFACTS']._serialized_end=403
   _globals['_VALIDATEANONYMIZEREQUEST']._serialized_start=405
@@ -47,7 +47,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANONYMIZEOUTCOME']._serialized_start=667
   _globals['_ANONYMIZEOUTCOME']._serialized_end=803
   _globals['_COLUMNEFFECT']._serialized_start=806
-  _globals['_COLUMNEFFECT']._serialized_end=1026
-  _globals['_ANONYMIZERSERVICE']._serialized_start=1154
-  _globals['_ANONYMIZERSERVICE']._serialized_end=1267
+  _globals['_COLUMNEFFECT']._serialized_end=1041
+  _globals['_ANONYMIZERSERVICE']._serialized_start=1169
+  _globals['_ANONYMIZERSERVICE']._serialized_end=1282
 # @@protoc_insertion_point(module_scope)

@@ -260,6 +260,7 @@ class ColumnEffect(_message.Message):
     REVERSIBLE_FIELD_NUMBER: _builtins.int
     READS_VALUES_FIELD_NUMBER: _builtins.int
     LOGICAL_FIELD_NUMBER: _builtins.int
+    KEYED_FIELD_NUMBER: _builtins.int
     column: _builtins.str
     """Its name."""
     treatment: _builtins.str
@@ -274,6 +275,10 @@ class ColumnEffect(_message.Message):
     """Whether the technique reads the values: the column must then travel in the typed lane."""
     logical: _catalog_pb2.LogicalType.ValueType
     """What the scrubbed values mean; nearly always what the column's values meant."""
+    keyed: _builtins.bool
+    """Whether the scrubbed values depend on the key, and so on the rule's domain: only then do two techniques, or two
+    sets of options, in one domain contradict each other.
+    """
     @_builtins.property
     def keeps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What is kept: `nulls`, `equality`, `order`, `length`, `format`."""
@@ -294,10 +299,11 @@ class ColumnEffect(_message.Message):
         reversible: _builtins.bool = ...,
         reads_values: _builtins.bool = ...,
         logical: _catalog_pb2.LogicalType.ValueType = ...,
+        keyed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "keeps", b"keeps", "logical", b"logical", "loses", b"loses", "reads_values", b"reads_values", "reversible", b"reversible", "summary", b"summary", "treatment", b"treatment", "uniqueness", b"uniqueness"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "keeps", b"keeps", "keyed", b"keyed", "logical", b"logical", "loses", b"loses", "reads_values", b"reads_values", "reversible", b"reversible", "summary", b"summary", "treatment", b"treatment", "uniqueness", b"uniqueness"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
