@@ -573,6 +573,7 @@ class Dataset(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     LITERALS_FIELD_NUMBER: _builtins.int
     TEXT_MODE_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
     kind: Global___DatasetKind.ValueType
     """Its kind."""
     estimated_rows: _builtins.int
@@ -581,6 +582,8 @@ class Dataset(_message.Message):
     """Bytes on the store's disk, indexes not counted."""
     text_mode: _builtins.bool
     """Whether rows are carried as text because of a type in it."""
+    fingerprint: _builtins.str
+    """SHA-256 over its structure, hexadecimal; sizes and estimates do not count."""
     @_builtins.property
     def name(self) -> Global___DatasetName:
         """Its name."""
@@ -633,10 +636,11 @@ class Dataset(_message.Message):
         size_bytes: _builtins.int = ...,
         literals: _abc.Iterable[Global___Literal] | None = ...,
         text_mode: _builtins.bool = ...,
+        fingerprint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "constraints", b"constraints", "estimated_rows", b"estimated_rows", "foreign_keys", b"foreign_keys", "kind", b"kind", "leaves", b"leaves", "literals", b"literals", "name", b"name", "parents", b"parents", "partition_columns", b"partition_columns", "size_bytes", b"size_bytes", "text_mode", b"text_mode", "unique_keys", b"unique_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "constraints", b"constraints", "estimated_rows", b"estimated_rows", "fingerprint", b"fingerprint", "foreign_keys", b"foreign_keys", "kind", b"kind", "leaves", b"leaves", "literals", b"literals", "name", b"name", "parents", b"parents", "partition_columns", b"partition_columns", "size_bytes", b"size_bytes", "text_mode", b"text_mode", "unique_keys", b"unique_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -224,7 +224,7 @@ class HoldSnapshotRequest(_message.Message):
     ADOPT_SNAPSHOT_ID_FIELD_NUMBER: _builtins.int
     LEASE_SECONDS_FIELD_NUMBER: _builtins.int
     LOCK_TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
-    EXPECTED_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    DATASET_FINGERPRINTS_FIELD_NUMBER: _builtins.int
     handle: _builtins.str
     """The caller's name of this snapshot; the same handle re-attaches."""
     adopt_snapshot_id: _builtins.str
@@ -233,8 +233,6 @@ class HoldSnapshotRequest(_message.Message):
     """How long the snapshot outlives a broken stream, seconds."""
     lock_timeout_seconds: _builtins.int
     """How long to wait for the locks, seconds."""
-    expected_fingerprint: _builtins.bytes
-    """The catalog fingerprint of the plan; another one is `catalog-changed`. Empty: not compared."""
     @_builtins.property
     def connection(self) -> _stage_pb2.Connection:
         """The store."""
@@ -242,6 +240,12 @@ class HoldSnapshotRequest(_message.Message):
     @_builtins.property
     def datasets(self) -> _containers.RepeatedCompositeFieldContainer[_catalog_pb2.DatasetName]:
         """The datasets to lock; those that a run reads, leaves found by the connector."""
+
+    @_builtins.property
+    def dataset_fingerprints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The fingerprints of `datasets` that the plan saw, in their order; another one under the snapshot is
+        `catalog-changed`. Empty: not compared.
+        """
 
     def __init__(
         self,
@@ -252,11 +256,11 @@ class HoldSnapshotRequest(_message.Message):
         adopt_snapshot_id: _builtins.str = ...,
         lease_seconds: _builtins.int = ...,
         lock_timeout_seconds: _builtins.int = ...,
-        expected_fingerprint: _builtins.bytes = ...,
+        dataset_fingerprints: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopt_snapshot_id", b"adopt_snapshot_id", "connection", b"connection", "datasets", b"datasets", "expected_fingerprint", b"expected_fingerprint", "handle", b"handle", "lease_seconds", b"lease_seconds", "lock_timeout_seconds", b"lock_timeout_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopt_snapshot_id", b"adopt_snapshot_id", "connection", b"connection", "dataset_fingerprints", b"dataset_fingerprints", "datasets", b"datasets", "handle", b"handle", "lease_seconds", b"lease_seconds", "lock_timeout_seconds", b"lock_timeout_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -272,7 +276,6 @@ class HoldSnapshotResponse(_message.Message):
     VISIBLE_FIELD_NUMBER: _builtins.int
     AGE_SECONDS_FIELD_NUMBER: _builtins.int
     HANDING_OVER_FIELD_NUMBER: _builtins.int
-    FINGERPRINT_FIELD_NUMBER: _builtins.int
     snapshot_id: _builtins.str
     """The snapshot's id, for the requests that read under it. It is void after the holder's end: never store it."""
     visible: _builtins.str
@@ -281,8 +284,6 @@ class HoldSnapshotResponse(_message.Message):
     """Age, seconds."""
     handing_over: _builtins.bool
     """Whether this holder is about to stop, so that another should adopt the snapshot now."""
-    fingerprint: _builtins.bytes
-    """The catalog's fingerprint as the snapshot sees it."""
     def __init__(
         self,
         *,
@@ -290,11 +291,10 @@ class HoldSnapshotResponse(_message.Message):
         visible: _builtins.str = ...,
         age_seconds: _builtins.float = ...,
         handing_over: _builtins.bool = ...,
-        fingerprint: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "fingerprint", b"fingerprint", "handing_over", b"handing_over", "snapshot_id", b"snapshot_id", "visible", b"visible"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "handing_over", b"handing_over", "snapshot_id", b"snapshot_id", "visible", b"visible"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
