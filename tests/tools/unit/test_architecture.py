@@ -39,7 +39,7 @@ def copy(tmp_path: Path) -> Path:
 def _lint(copy: Path) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).parent / "lint-imports"
     environment = {**os.environ, "PYTHONPATH": str(copy), "COLUMNS": "200"}
-    command = [program, "--no-cache", "--no-logo"]
+    command = [str(program), "--no-cache", "--no-logo"]
     return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
 
 

