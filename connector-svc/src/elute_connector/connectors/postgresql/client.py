@@ -119,8 +119,8 @@ async def connect(
     with mapped(f"connecting to postgresql {config.host}:{config.port}/{config.database}"):
         connection = await asyncpg.connect(
             _url(config, _tls(config)),
-            password=secrets.password.get_secret_value() or None,
-            passfile=os.devnull,
+            # An empty password too: without any, asyncpg would look for one in this user's files.
+            password=secrets.password.get_secret_value(),
             timeout=config.connect_timeout_seconds,
             command_timeout=command_timeout_seconds,
             server_settings={
