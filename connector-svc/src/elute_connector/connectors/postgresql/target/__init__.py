@@ -1,0 +1,1 @@
+"""PostgreSQL as a target: everything but the loading of rows."""
