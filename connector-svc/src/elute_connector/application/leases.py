@@ -1,0 +1,144 @@
+"""Leases of snapshots: a snapshot lives while somebody holds its stream, and for a while after the last one broke."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from elute_wire.errors import AlreadyExists, SnapshotLost
+
+
+class HeldSnapshot(Protocol):
+    """A snapshot that a session of ours keeps alive, with the locks that make it one moment."""
+
+    @property
+    def snapshot_id(self) -> str:
+        """What other sessions adopt it by; void when the holder ends."""
+
+    @property
+    def visible(self) -> str:
+        """What it sees, in the store's own notation."""
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set when the session is gone."""
+
+    async def release(self) -> None:
+        """End the session; safe to repeat."""
+
+
+@dataclass
+class Lease:
+    """A held snapshot and who is attached to it."""
+
+    handle: str
+    connection_id: str
+    snapshot: HeldSnapshot
+    taken_at: float = field(default_factory=time.monotonic)
+    attached: int = 0
+    expiry: asyncio.TimerHandle | None = None
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the snapshot was taken."""
+        return time.monotonic() - self.taken_at
+
+
+class Leases:
+    """The snapshots that this process holds, by their callers' handles."""
+
+    def __init__(self) -> None:
+        self._leases: dict[str, Lease] = {}
+        self._taking: dict[str, asyncio.Lock] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self.draining = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    @property
+    def oldest_age_seconds(self) -> float:
+        """The age of the oldest snapshot; 0 when there is none."""
+        return max((lease.age_seconds for lease in self._leases.values()), default=0.0)
+
+    @asynccontextmanager
+    async def attached(
+        self, handle: str, connection_id: str, lease_seconds: float, hold: Callable[[], Awaitable[HeldSnapshot]]
+    ) -> AsyncIterator[Lease]:
+        """Attach to the snapshot of a handle, taking it first when nobody has.
+
+        When the block ends and no other is attached, the lease starts: after it, the snapshot is released.
+
+        Args:
+            handle: The caller's name of the snapshot.
+            connection_id: The connection it is of.
+            lease_seconds: How long it outlives the last attachment.
+            hold: Takes the snapshot.
+
+        Raises:
+            AlreadyExists: The handle names a snapshot of another connection.
+            SnapshotLost: The snapshot was held here and its session has ended.
+        """
+        lease = await self._find_or_take(handle, connection_id, hold)
+        if lease.expiry:
+            lease.expiry.cancel()
+            lease.expiry = None
+        lease.attached += 1
+        try:
+            yield lease
+        finally:
+            lease.attached -= 1
+            if not lease.attached and self._leases.get(handle) is lease:
+                lease.expiry = asyncio.get_running_loop().call_later(lease_seconds, self._expire, lease)
+
+    async def _find_or_take(
+        self, handle: str, connection_id: str, hold: Callable[[], Awaitable[HeldSnapshot]]
+    ) -> Lease:
+        lock = self._taking.setdefault(handle, asyncio.Lock())
+        try:
+            async with lock:
+                lease = self._leases.get(handle)
+                if lease is None:
+                    lease = self._leases[handle] = Lease(handle, connection_id, await hold())
+        finally:
+            if not lock.locked():
+                self._taking.pop(handle, None)
+        if lease.connection_id != connection_id:
+            raise AlreadyExists(f"attaching to snapshot {handle}: it is one of connection {lease.connection_id}")
+        if lease.snapshot.lost.is_set():
+            await self.release(handle)
+            raise SnapshotLost(
+                f"attaching to snapshot {handle}: the session that held it has ended",
+                hint="take a new snapshot under another handle",
+            )
+        return lease
+
+    async def release(self, handle: str) -> bool:
+        """Let a snapshot go; answers whether it was held here."""
+        lease = self._leases.pop(handle, None)
+        if lease is None:
+            return False
+        if lease.expiry:
+            lease.expiry.cancel()
+        await lease.snapshot.release()
+        return True
+
+    async def close(self) -> None:
+        """Let all snapshots go."""
+        for handle in list(self._leases):
+            await self.release(handle)
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _expire(self, lease: Lease) -> None:
+        if self._leases.get(lease.handle) is lease and not lease.attached:
+            task = asyncio.ensure_future(self._release_expired(lease.handle))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def _release_expired(self, handle: str) -> None:
+        await self.release(handle)
