@@ -715,6 +715,7 @@ class PrepareTargetRequest(_message.Message):
     RESTARTED_FIELD_NUMBER: _builtins.int
     RETIRED_PARTITION_IDS_FIELD_NUMBER: _builtins.int
     SCRUBBED_FIELD_NUMBER: _builtins.int
+    PARTITION_DATASETS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """The run; names its fence."""
     snapshot_id: _builtins.str
@@ -755,6 +756,12 @@ class PrepareTargetRequest(_message.Message):
     def retired_partition_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The partitions of the restarted datasets' former plan."""
 
+    @_builtins.property
+    def partition_datasets(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartitionDatasets]:
+        """The datasets of each of `partition_ids`, in their order, so that a repair can say which are incomplete; may be
+        empty.
+        """
+
     def __init__(
         self,
         *,
@@ -769,14 +776,39 @@ class PrepareTargetRequest(_message.Message):
         restarted: _abc.Iterable[_catalog_pb2.DatasetName] | None = ...,
         retired_partition_ids: _abc.Iterable[_builtins.str] | None = ...,
         scrubbed: _builtins.bool = ...,
+        partition_datasets: _abc.Iterable[Global___PartitionDatasets] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create", b"create", "source", b"source", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create", b"create", "datasets", b"datasets", "partition_ids", b"partition_ids", "restarted", b"restarted", "retired_partition_ids", b"retired_partition_ids", "run_id", b"run_id", "scrubbed", b"scrubbed", "snapshot_id", b"snapshot_id", "source", b"source", "structure", b"structure", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create", b"create", "datasets", b"datasets", "partition_datasets", b"partition_datasets", "partition_ids", b"partition_ids", "restarted", b"restarted", "retired_partition_ids", b"retired_partition_ids", "run_id", b"run_id", "scrubbed", b"scrubbed", "snapshot_id", b"snapshot_id", "source", b"source", "structure", b"structure", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PrepareTargetRequest: _TypeAlias = PrepareTargetRequest  # noqa: Y015
+
+@_typing.final
+class PartitionDatasets(_message.Message):
+    """The datasets that a partition has units of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATASETS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def datasets(self) -> _containers.RepeatedCompositeFieldContainer[_catalog_pb2.DatasetName]:
+        """Their names."""
+
+    def __init__(
+        self,
+        *,
+        datasets: _abc.Iterable[_catalog_pb2.DatasetName] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["datasets", b"datasets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartitionDatasets: _TypeAlias = PartitionDatasets  # noqa: Y015
 
 @_typing.final
 class PrepareTargetResponse(_message.Message):
