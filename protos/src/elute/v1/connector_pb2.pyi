@@ -935,6 +935,7 @@ class Unit(_message.Message):
     FIELDS_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     TEXT_MODE_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
     text_mode: _builtins.bool
     """Whether the rows are written as text."""
     @_builtins.property
@@ -953,6 +954,10 @@ class Unit(_message.Message):
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___ColumnBinding]:
         """How the columns are written."""
 
+    @_builtins.property
+    def dataset(self) -> _catalog_pb2.DatasetName:
+        """The dataset that the table belongs to."""
+
     def __init__(
         self,
         *,
@@ -961,10 +966,11 @@ class Unit(_message.Message):
         fields: _abc.Iterable[Global___ExpectedField] | None = ...,
         columns: _abc.Iterable[Global___ColumnBinding] | None = ...,
         text_mode: _builtins.bool = ...,
+        dataset: _catalog_pb2.DatasetName | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["stage", b"stage", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "stage", b"stage", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "fields", b"fields", "stage", b"stage", "target", b"target", "text_mode", b"text_mode"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "dataset", b"dataset", "fields", b"fields", "stage", b"stage", "target", b"target", "text_mode", b"text_mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
