@@ -157,6 +157,6 @@ def new_server(version: int, settings: Mapping[str, str] | None = None) -> Postg
 
 
 def discard(server: PostgresServer) -> None:
-    """Kill a server and remove its files."""
-    server.kill()
+    """Stop a server and remove its files; a killed one would leave its shared memory behind."""
+    server.stop()
     shutil.rmtree(server.home.parent, ignore_errors=True)

@@ -139,6 +139,7 @@ def test_stopping_ends_a_server_that_ignores_the_first_signal(
     own_server.stop()
     with pytest.raises(ProcessLookupError):
         os.kill(process_id, 0)
+    own_server.start()  # which also frees what the killed one left in shared memory
 
 
 def test_a_home_too_long_for_a_socket_gets_a_private_one(home: Path) -> None:
