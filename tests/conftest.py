@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+import hypothesis
 import pytest
 
 from elute_gateway.embedded.postgresql import PostgresServer
 from tests.support.postgresql import DEFAULT_VERSION, Database, PostgresFleet, discard, new_server
+
+# How long one example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("elute", deadline=None)
+hypothesis.settings.load_profile("elute")
 
 
 @pytest.fixture(scope="session")
