@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import grpc
 import pyarrow as pa
 
 from elute.v1 import stage_pb2
+from elute_wire.ahead import made_ahead
 from elute_wire.errors import EluteError, InvalidRequest, Place
 from elute_wire.frames import MAX_PAYLOAD_BYTES, FrameEncoder
 from elute_wire.limits import ByteSemaphore
@@ -56,7 +56,7 @@ class StageServicer:
                 encoder = FrameEncoder()
                 for frame in encoder.schema(_with_policy(stream)):
                     yield frame
-                async with _ahead(stream.items, self._ahead) as items:
+                async with made_ahead(stream.items, self._ahead) as items:
                     async for item in items:
                         async for frame in self._frames(item, encoder):
                             yield frame
@@ -93,32 +93,3 @@ def _with_policy(stream: Stream) -> pa.Schema:
     if stream.policy_digest:
         metadata[POLICY_KEY] = stream.policy_digest
     return stream.schema.with_metadata(metadata)
-
-
-@asynccontextmanager
-async def _ahead(items: AsyncIterator[Item], depth: int) -> AsyncIterator[AsyncIterator[Item]]:
-    """Make up to `depth` items while the one before is in use."""
-    queue: asyncio.Queue[Item | Exception | None] = asyncio.Queue(depth)
-
-    async def fill() -> None:
-        try:
-            async for item in items:
-                await queue.put(item)
-        except Exception as error:  # noqa: BLE001 - raised again where the items are taken
-            await queue.put(error)
-        else:
-            await queue.put(None)
-
-    async def taken() -> AsyncGenerator[Item, None]:
-        while (item := await queue.get()) is not None:
-            if isinstance(item, Exception):
-                raise item
-            yield item
-
-    task = asyncio.create_task(fill())
-    try:
-        async with aclosing(taken()) as iterator:
-            yield iterator
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
