@@ -1,0 +1,1 @@
+"""What the gateway does with its nouns: reads documents, plans pipelines."""

@@ -1,0 +1,1 @@
+"""The nouns of the control plane: pipelines, patterns, policies and plans."""
