@@ -24,18 +24,23 @@ test: $(INSTALLED) ## run the tests on embedded servers and print their coverage
 	@mkdir -p build
 	$(BIN)/pytest -q -m "not slow" --cov --cov-report=term:skip-covered --cov-report=json:build/coverage.json
 
-.PHONY: check
+CHECKS := check-style check-types check-layers check-protos check-sizes check-links check-locks check-paths
+
+.PHONY: check $(CHECKS)
 check: $(INSTALLED) ## lint, type-check and prove the architecture; writes nothing
+	@$(MAKE) --keep-going $(CHECKS)
+check-style:
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --quiet --check
+check-types:
 	$(BIN)/mypy
+check-layers:
 	$(BIN)/lint-imports --no-logo
+check-protos:
 	$(BIN)/python -m tools.protos --check
 	$(BIN)/python -m tools.check_protos
-	$(BIN)/python -m tools.check_sizes
-	$(BIN)/python -m tools.check_links
-	$(BIN)/python -m tools.check_locks
-	$(BIN)/python -m tools.check_paths
+check-sizes check-links check-locks check-paths: check-%:
+	$(BIN)/python -m tools.check_$*
 
 .PHONY: fmt
 fmt: $(INSTALLED) ## rewrite the sources as `check` wants them
