@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from elute_gateway.embedded.account import unprivileged
 from elute_wire.errors import ServiceUnavailable
@@ -156,7 +156,7 @@ class PostgresServer:
         shutil.rmtree(unfinished, ignore_errors=True)
         with self._log.open("ab") as log:
             command = [str(self.programs / "initdb"), f"--pgdata={unfinished}", "--no-sync", *options]
-            process = self._account.start(command, _environment(), log)
+            process = self._run(command, log)
         if process.wait() != 0:
             raise self._failure(f"making a PostgreSQL cluster: initdb ended with {process.returncode}")
         unfinished.rename(self.data_directory)
@@ -229,7 +229,7 @@ class PostgresServer:
         with self._log.open("ab") as log:
             said_before = log.tell()
             command = [str(self.programs / "postgres"), "-D", str(self.data_directory), *options]
-            self._process = self._account.start(command, _environment(), log)
+            self._process = self._run(command, log)
         while self._process.poll() is None:
             if self._accepts(self._process.pid):
                 return True
@@ -241,6 +241,14 @@ class PostgresServer:
         if b"shared memory block" in self._log.read_bytes()[said_before:] and time.monotonic() < deadline:
             return False
         raise self._failure(f"starting the embedded PostgreSQL: it ended with {status}")
+
+    def _run(self, command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        try:
+            return self._account.start(command, _environment(), log)
+        except PermissionError:
+            message = f"starting the embedded PostgreSQL: the account it has to run as may not enter {self.programs}"
+            hint = "PostgreSQL refuses root, and this machine permits no user namespaces: start it as an ordinary user"
+            raise ServiceUnavailable(message, hint) from None
 
     def _accepts(self, process_id: int) -> bool:
         """Read the lock file as pg_ctl does: line 1 is the process id, line 8 the state."""

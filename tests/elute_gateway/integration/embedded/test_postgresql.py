@@ -176,8 +176,23 @@ def test_root_without_user_namespaces_starts_it_as_nobody(home: Path, monkeypatc
     try:
         with PostgresServer(home, programs) as server:
             assert (server.data_directory / "PG_VERSION").stat().st_uid == _NOBODY
-    except PermissionError:
-        pytest.skip(f"nobody may not enter {programs}")
+    except ServiceUnavailable as error:
+        if "may not enter" not in str(error):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_programs_out_of_the_reach_of_nobody_are_an_error_with_a_way_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "unprivileged", lambda: Account(user_id=_NOBODY, group_id=_NOBODY))
+    locked = home.parent / "locked"
+    locked.mkdir(mode=0o700)
+    (locked / "initdb").touch(mode=0o755)
+    with pytest.raises(ServiceUnavailable, match="may not enter") as caught:
+        PostgresServer(home, locked).initialize()
+    assert "ordinary user" in caught.value.hint
 
 
 def test_a_version_that_no_wheel_has_is_named() -> None:
