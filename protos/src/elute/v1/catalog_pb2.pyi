@@ -303,7 +303,7 @@ class DataType(_message.Message):
     stores' own binary format.
     """
     formatted: _builtins.str
-    """The store's own name of the type with its modifier, for example `numeric(10,2)`."""
+    """The store's own name of the type with its modifier, for example `numeric(10,2)`; unique in a catalog."""
     kind: Global___DataTypeKind.ValueType
     """The kind."""
     logical: Global___LogicalType.ValueType
@@ -315,7 +315,7 @@ class DataType(_message.Message):
     scale: _builtins.int
     """Decimal digits after the point; unset when there is no such bound."""
     element: _builtins.str
-    """The fingerprint of an array's, range's, multirange's or domain's underlying type; may be empty."""
+    """The name of an array's, range's, multirange's or domain's underlying type; may be empty."""
     text_only: _builtins.bool
     """Whether values of this type, or parts of them, cannot be sent in binary form, so that their dataset is
     copied as text.
@@ -374,12 +374,13 @@ class Column(_message.Message):
     IDENTITY_FIELD_NUMBER: _builtins.int
     GENERATION_FIELD_NUMBER: _builtins.int
     LOOSE_EQUALITY_FIELD_NUMBER: _builtins.int
+    FORMATTED_TYPE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, unquoted."""
     position: _builtins.int
     """Its place, counted from 1, gaps allowed."""
     type: _builtins.str
-    """The fingerprint of its data type, a key of Catalog.types."""
+    """The fingerprint of its data type."""
     nullable: _builtins.bool
     """Whether NULL is allowed, by the column and by its type."""
     has_default: _builtins.bool
@@ -390,6 +391,10 @@ class Column(_message.Message):
     """Whether, and how, it is generated; a generated column is never written."""
     loose_equality: _builtins.bool
     """Whether its collation may hold different texts equal (a non-deterministic collation, citext)."""
+    formatted_type: _builtins.str
+    """The store's own name of its data type: which of Catalog.types it is. Two types of different names, a domain and
+    what it is over among them, may have one fingerprint.
+    """
     def __init__(
         self,
         *,
@@ -401,10 +406,11 @@ class Column(_message.Message):
         identity: Global___Identity.ValueType = ...,
         generation: Global___Generation.ValueType = ...,
         loose_equality: _builtins.bool = ...,
+        formatted_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "has_default", b"has_default", "identity", b"identity", "loose_equality", b"loose_equality", "name", b"name", "nullable", b"nullable", "position", b"position", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["formatted_type", b"formatted_type", "generation", b"generation", "has_default", b"has_default", "identity", b"identity", "loose_equality", b"loose_equality", "name", b"name", "nullable", b"nullable", "position", b"position", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
