@@ -9,8 +9,10 @@ any expression.
 
 from __future__ import annotations
 
+# Compiling these queries would take a second, running them takes some milliseconds.
 SERVER = """
-SELECT current_setting('server_version_num')::int AS version, pg_encoding_to_char(encoding) AS encoding
+SELECT current_setting('server_version_num')::int AS version, pg_encoding_to_char(encoding) AS encoding,
+       set_config('jit', 'off', false) AS jit
 FROM pg_database WHERE datname = current_database()
 """
 
