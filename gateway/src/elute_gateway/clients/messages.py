@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from elute.v1 import catalog_pb2, connector_pb2, errors_pb2, stage_pb2
+from elute.v1 import catalog_pb2, connector_pb2, stage_pb2
 from elute_gateway.domain.catalog import LogicalType
 from elute_gateway.domain.connection import Connection
 from elute_gateway.domain.names import DatasetName
 from elute_gateway.domain.pipeline import Structure
 from elute_gateway.domain.plan import Lane
-from elute_wire.errors import Problem, Severity
 
 
 def dataset_name(name: DatasetName) -> catalog_pb2.DatasetName:
@@ -56,26 +53,3 @@ def read_lane(message: stage_pb2.Lane.ValueType) -> Lane:
 def structure(value: Structure) -> connector_pb2.Structure.ValueType:
     """Write where the target's schema comes from."""
     return connector_pb2.Structure.Value(f"STRUCTURE_{value.name}")
-
-
-def read_problems(messages: Iterable[errors_pb2.Problem]) -> list[Problem]:
-    """Read what another service finds wrong; a problem that does not say how much it weighs is an error."""
-    return [
-        Problem(
-            code=message.code,
-            message=message.message,
-            hint=message.hint,
-            severity=_SEVERITIES.get(message.severity, Severity.ERROR),
-            pointer=message.pointer,
-            dataset=message.dataset,
-            column=message.column,
-        )
-        for message in messages
-    ]
-
-
-_SEVERITIES = {
-    errors_pb2.SEVERITY_ERROR: Severity.ERROR,
-    errors_pb2.SEVERITY_WARNING: Severity.WARNING,
-    errors_pb2.SEVERITY_NOTE: Severity.NOTE,
-}

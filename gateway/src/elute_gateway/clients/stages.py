@@ -9,6 +9,8 @@ from elute.v1 import connector_pb2, stage_pb2
 from elute_gateway.clients import messages
 from elute_gateway.domain.assignment import KEEP
 from elute_gateway.domain.connection import Connection
+from elute_gateway.domain.names import DatasetName
+from elute_gateway.domain.pipeline import Step
 from elute_gateway.domain.plan import DatasetPlan, Plan
 
 
@@ -49,7 +51,7 @@ def stage_for(
     """
     stage = _extract(dataset, slice_, reading, limit_rows)
     if dataset.steps:
-        stage = stage_pb2.Stage(transform=transform(dataset), input=stage)
+        stage = stage_pb2.Stage(transform=transform(dataset.name, dataset.steps), input=stage)
     if plan.policy is not None:
         stage = stage_pb2.Stage(anonymize=anonymize(plan, dataset), input=stage)
     return stage
@@ -78,10 +80,10 @@ def _extract(
     )
 
 
-def transform(dataset: DatasetPlan) -> stage_pb2.Transform:
+def transform(dataset: DatasetName, steps: Iterable[Step]) -> stage_pb2.Transform:
     """Write the cleaning of a dataset."""
-    steps = [stage_pb2.Step(step=step.name, config=step.config, pointer=step.pointer) for step in dataset.steps]
-    return stage_pb2.Transform(dataset=messages.dataset_name(dataset.name), steps=steps)
+    written = [stage_pb2.Step(step=step.name, config=step.config, pointer=step.pointer) for step in steps]
+    return stage_pb2.Transform(dataset=messages.dataset_name(dataset), steps=written)
 
 
 def anonymize(plan: Plan, dataset: DatasetPlan) -> stage_pb2.Anonymize:
@@ -151,6 +153,7 @@ def unit_for(plan: Plan, dataset: DatasetPlan, slice_: stage_pb2.Slice, reading:
         fields=expected_fields(dataset),
         columns=column_bindings(dataset),
         text_mode=dataset.text_mode,
+        dataset=messages.dataset_name(dataset.name),
     )
 
 
@@ -177,7 +180,7 @@ def scrub_mode(plan: Plan) -> connector_pb2.ScrubMode.ValueType:
     return connector_pb2.SCRUB_MODE_REQUIRED if plan.policy else connector_pb2.SCRUB_MODE_OFF
 
 
-def target_fields(dataset: DatasetPlan) -> connector_pb2.TargetDataset:
+def target_dataset(dataset: DatasetPlan) -> connector_pb2.TargetDataset:
     """Describe a dataset's stream to the target, as far as it is planned."""
     fields = [
         connector_pb2.TargetField(

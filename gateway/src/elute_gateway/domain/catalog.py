@@ -48,14 +48,14 @@ class DataType:
 
     Attributes:
         fingerprint: SHA-256 of its structure, hexadecimal.
-        formatted: The store's own name with its modifier, for example `numeric(10,2)`.
+        formatted: The store's own name with its modifier, for example `numeric(10,2)`; unique in a catalog.
         kind: How it is made.
         logical: What its values mean.
         max_length: The most characters, if bounded.
         precision: Decimal digits in all, if bounded.
         scale: Decimal digits after the point, if bounded.
         labels: Those of an enum.
-        element: The fingerprint of the underlying type, or empty.
+        element: The name of the underlying type, or empty.
         text_only: Whether values travel only as text.
         constrained: Whether the type's own CHECKs may refuse a value.
     """
@@ -146,7 +146,24 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A dataset; `estimated_rows` is -1 when the store does not know, `size_bytes` counts no indexes."""
+    """A dataset.
+
+    Attributes:
+        name: Its name.
+        kind: What it is.
+        columns: Its columns, in their order.
+        unique_keys: What holds its rows apart.
+        foreign_keys: What it refers to.
+        constraints: Its other constraints.
+        partition_columns: What decides which leaf a row belongs to.
+        leaves: Those of a partitioned table.
+        parents: The tables that it inherits from, other than as a leaf.
+        literals: Places of its metadata that hold constants.
+        estimated_rows: -1 when the store does not know.
+        size_bytes: On the store's disk, indexes not counted.
+        text_mode: Whether its values travel as text because of a type in it.
+        fingerprint: SHA-256 of its structure, hexadecimal.
+    """
 
     name: DatasetName
     kind: DatasetKind
@@ -161,14 +178,14 @@ class Dataset:
     estimated_rows: int = -1
     size_bytes: int = 0
     text_mode: bool = False
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All datasets by name, ordered; `types` by fingerprint; `fingerprint` is hexadecimal."""
+    """All datasets by name, in the order of their names, and the types that their columns are made of."""
 
     datasets: Mapping[DatasetName, Dataset]
-    types: Mapping[str, DataType]
+    types: tuple[DataType, ...]
     server_version: str = ""
     encoding: str = "UTF8"
-    fingerprint: str = ""

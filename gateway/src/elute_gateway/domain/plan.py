@@ -149,6 +149,7 @@ class DatasetPlan:
         load_through_root: Whether rows of leaves are written through the partitioned table.
         estimated_rows: -1 when the source does not know.
         size_bytes: On the source's disk, indexes not counted.
+        fingerprint: SHA-256 of the source's structure, hexadecimal; its snapshot must have the same.
     """
 
     name: DatasetName
@@ -163,6 +164,7 @@ class DatasetPlan:
     load_through_root: bool = False
     estimated_rows: int = -1
     size_bytes: int = 0
+    fingerprint: str = ""
 
     @property
     def scrubbed(self) -> bool:
@@ -193,7 +195,6 @@ class Plan:
         policy: The policy, expanded; None when rows are copied as they are.
         datasets: The datasets whose rows are copied.
         views: The selected views; they have no rows of their own.
-        catalog_fingerprint: That of the source's structure, hexadecimal.
         changes: What is different from the policy that was pinned before.
         problems: Everything that a person must mend or should know.
     """
@@ -209,7 +210,6 @@ class Plan:
     policy: PolicyVersion | None
     datasets: tuple[DatasetPlan, ...]
     views: tuple[DatasetName, ...]
-    catalog_fingerprint: str
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from elute_gateway.domain.catalog import Column, Dataset, LogicalType
 from elute_gateway.domain.pipeline import Step
@@ -54,3 +54,29 @@ def unchanged(dataset: Dataset, steps: tuple[Step, ...] = ()) -> Stream:
         if not column.generated
     )
     return Stream(dataset, fields, steps)
+
+
+@dataclass(frozen=True, slots=True)
+class MadeField:
+    """A column as it leaves the steps, by their own account; the words are those of `StreamField`."""
+
+    name: str
+    type: str
+    logical: LogicalType
+    nullable: bool
+
+
+def cleaned(stream: Stream, fields: tuple[MadeField, ...], touched: frozenset[str], changed: frozenset[str]) -> Stream:
+    """Describe a stream after its steps: a column of the same name and type is still the source's."""
+    before = {field.name: field for field in stream.fields}
+    after = tuple(
+        StreamField(
+            field.name,
+            field.type,
+            field.logical,
+            field.nullable,
+            was.source if (was := before.get(field.name)) and was.type == field.type else None,
+        )
+        for field in fields
+    )
+    return replace(stream, fields=after, touched=touched, changed=changed)
