@@ -19,10 +19,15 @@ import pyarrow as pa
 from elute.v1 import stage_pb2
 from elute_wire.errors import InvalidRequest, StreamCorrupted, StreamTruncated
 from elute_wire.frames import FrameDecoder
+from elute_wire.identity import ServiceName
 from elute_wire.schema import POLICY_KEY
 from elute_wire.status import from_rpc
 
-OWNERS: Mapping[str, str] = {"extract": "connector", "transform": "transform", "anonymize": "anonymizer"}
+OWNERS: Mapping[str, ServiceName] = {
+    "extract": ServiceName.CONNECTOR,
+    "transform": ServiceName.TRANSFORM,
+    "anonymize": ServiceName.ANONYMIZER,
+}
 """Which service owns which operation."""
 
 OPEN_METHOD = "/elute.v1.StageService/Open"
@@ -65,8 +70,8 @@ class Stream:
 class Channels(Protocol):
     """Where the services of this system are."""
 
-    def to(self, service: str) -> grpc.aio.Channel:
-        """Return the channel to `connector`, `transform` or `anonymizer`."""
+    def channel(self, service: ServiceName) -> grpc.aio.Channel:
+        """Return the channel to a service."""
         ...
 
 
@@ -85,7 +90,7 @@ async def opened(stage: stage_pb2.Stage, context: stage_pb2.StreamContext, chann
     kind = stage.WhichOneof("operation") or "nothing"
     if kind not in OWNERS:
         raise InvalidRequest(f"opening a stage: no service opens {kind}")
-    call: _Call = channels.to(OWNERS[kind]).unary_stream(
+    call: _Call = channels.channel(OWNERS[kind]).unary_stream(
         OPEN_METHOD, request_serializer=stage_pb2.OpenRequest.SerializeToString, response_deserializer=None
     )(stage_pb2.OpenRequest(stage=stage, context=context))
     try:
