@@ -1,0 +1,1 @@
+"""Elute's anonymizer service: scrubs columns by keyed, deterministic techniques."""

@@ -1,0 +1,1 @@
+"""Keys, keyed functions over columns, and the technique contract."""
