@@ -1,0 +1,11 @@
+"""What the options of all techniques have in common."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Options(BaseModel):
+    """Options that a policy writes: immutable, of exactly the declared types, without unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=False, validate_by_alias=True)

@@ -1,0 +1,1 @@
+"""One module per technique; the registry finds them."""

@@ -1,0 +1,104 @@
+"""Constant: replace every value by one given value, of almost any type.
+
+Unlike `redact` it also replaces '', and NULL where the options say so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Literal, TypeAlias
+
+import pyarrow as pa
+from pydantic import Field
+
+from elute_anonymizer.application.options import Options
+from elute_anonymizer.domain.columns import Column, pc
+from elute_anonymizer.domain.keys import DomainKey
+from elute_anonymizer.domain.technique import EVERYTHING, Cells, ColumnFacts, Definition, Kept, Uniqueness, Verdict
+from elute_wire.errors import Problem
+from elute_wire.schema import ARROW_TYPES, LogicalType
+
+Scalar: TypeAlias = Any
+"""A `pa.Scalar`; see `Column`."""
+
+_FORMS = {
+    LogicalType.UUID: re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    LogicalType.DECIMAL: re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?"),
+}
+
+
+class Config(Options):
+    """The value, written as JSON writes it; dates and times as ISO 8601 does."""
+
+    value: str | int | float | bool = Field(max_length=10_000)
+    nulls: Literal["keep", "replace"] = "keep"
+
+
+class Constant:
+    """Replaces every value by one."""
+
+    def __init__(self, config: Config, logical: LogicalType, _key: DomainKey) -> None:
+        self._scalar = _scalar(config, logical)
+        self._replaces_null = config.nulls == "replace"
+
+    def apply(self, cells: Cells) -> Column:
+        """Return the constant for every value."""
+        constants = pa.repeat(self._scalar, len(cells.values))
+        if self._replaces_null or cells.values.null_count == 0:
+            return constants
+        return pc.if_else(pc.is_valid(cells.values), constants, None)
+
+
+def judge(config: Config, column: ColumnFacts) -> Verdict:
+    """Nothing but NULL stays visible."""
+    try:
+        _scalar(config, column.logical)
+    except ValueError:
+        message = f"constant on column {column.name}: {column.source_type} does not hold the value"
+        misfit: tuple[Problem, ...] = (Problem("value-misfit", message, hint="write it as the type writes it"),)
+    else:
+        misfit = ()
+    written = str(config.value)
+    return Verdict(
+        keeps=frozenset({Kept.NULLS}) if config.nulls == "keep" else frozenset(),
+        uniqueness=Uniqueness.LOSSY,
+        longest=len(written),
+        outputs=frozenset({written}),
+        problems=misfit,
+    )
+
+
+def _scalar(config: Config, logical: LogicalType) -> Scalar:
+    """Write the value as a scalar of the column's Arrow type.
+
+    Raises:
+        ValueError: The type does not hold it.
+    """
+    value, arrow = config.value, ARROW_TYPES[logical]
+    is_text = isinstance(value, str)
+    if logical is LogicalType.JSON:
+        # A constant of a JSON column is a document in its text form.
+        json.loads(str(value))
+        return pa.scalar(str(value), arrow)
+    if form := _FORMS.get(logical):
+        if not form.fullmatch(str(value)):
+            raise ValueError("not of the type's form")
+        return pa.scalar(str(value), arrow)
+    if isinstance(value, bool) != (logical is LogicalType.BOOLEAN) or (logical is LogicalType.TEXT and not is_text):
+        raise ValueError("of another kind")
+    if is_text and logical is not LogicalType.TEXT:
+        return pc.cast(pa.scalar(str(value)), arrow)
+    return pa.scalar(value, arrow)
+
+
+DEFINITION = Definition(
+    name="constant",
+    effect="Replaces every value by one given value.",
+    config=Config,
+    accepts=EVERYTHING - {LogicalType.OPAQUE, LogicalType.BINARY},
+    judge=judge,
+    build=Constant,
+    example={"value": "1970-01-01"},
+    source="ISO/IEC 20889:2018, suppression",
+)
