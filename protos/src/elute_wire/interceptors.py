@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import grpc
 import grpc.aio
@@ -40,9 +40,10 @@ REQUESTS_IN_FLIGHT = metrics.gauge("elute_server_requests_in_flight", "Calls bei
 ERRORS = metrics.counter("elute_errors_total", "Calls that failed, by the code of the error's class.", ("code",))
 
 Proceed = Callable[[], Awaitable[object]]
-_Handler = grpc.RpcMethodHandler[Any, Any]
-_Context = grpc.aio.ServicerContext[Any, Any]
-_Behaviour = Callable[[object, _Context], Any]
+# gRPC's classes are generic for type checkers only.
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+_Behaviour: TypeAlias = "Callable[[object, _Context], Any]"
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from elute_wire.settings import LogFormat, LogLevel
 
 _OWN = ("elute_", "elute.")
 _FRAMES = 30
+_DEPTH = 5
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
@@ -90,16 +91,24 @@ def frames(traceback: TracebackType | None) -> list[str]:
     return found[-_FRAMES:]
 
 
-def reduced(error: BaseException) -> dict[str, object]:
-    """Return what may be told of an exception: its class, its frames, and the same of what is inside a group.
+def reduced(error: BaseException, depth: int = _DEPTH) -> dict[str, object]:
+    """Return what may be told of an exception: its class and frames, and the same of its cause and of a group's inside.
 
     An `EluteError` is made of our own words: it keeps its code and message.
+
+    Args:
+        error: The exception.
+        depth: How many exceptions deep to go.
     """
     told: dict[str, object] = {"type": type(error).__qualname__, "frames": frames(error.__traceback__)}
     if isinstance(error, EluteError):
         told |= {"code": error.code, "message": error.message}
-    if isinstance(error, BaseExceptionGroup):
-        told["inner"] = [reduced(inner) for inner in error.exceptions]
+    if depth > 1:
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is not None:
+            told["cause"] = reduced(cause, depth - 1)
+        if isinstance(error, BaseExceptionGroup):
+            told["inner"] = [reduced(inner, depth - 1) for inner in error.exceptions[:_DEPTH]]
     return told
 
 

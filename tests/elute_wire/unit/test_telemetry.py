@@ -80,6 +80,22 @@ def test_an_exception_is_told_by_class_and_places_alone(logged: Logged) -> None:
     assert inner.endswith(" failing")
 
 
+def test_causes_are_told_the_same_way_and_not_without_end(logged: Logged) -> None:
+    first, second = ValueError(CANARY), KeyError(CANARY)
+    first.__cause__, second.__cause__ = second, first
+    telemetry.logger("elute_x").error("request failed", exc_info=first)
+    (line,) = logged()
+    assert line["exception"]["cause"] == {
+        "type": "KeyError",
+        "frames": [],
+        "cause": {
+            "type": "ValueError",
+            "frames": [],
+            "cause": {"type": "KeyError", "frames": [], "cause": {"type": "ValueError", "frames": []}},
+        },
+    }
+
+
 def test_groups_and_our_own_errors_are_told(logged: Logged) -> None:
     group = ExceptionGroup(CANARY, [KeyError(CANARY), FenceLost("loading partition p7")])
     telemetry.logger("elute_x").error("request failed", exc_info=group)
