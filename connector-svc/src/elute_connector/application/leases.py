@@ -7,28 +7,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from elute_connector.domain.connector import HeldSnapshot
 from elute_wire.errors import AlreadyExists, SnapshotLost
-
-
-class HeldSnapshot(Protocol):
-    """A snapshot that a session of ours keeps alive, with the locks that make it one moment."""
-
-    @property
-    def snapshot_id(self) -> str:
-        """What other sessions adopt it by; void when the holder ends."""
-
-    @property
-    def visible(self) -> str:
-        """What it sees, in the store's own notation."""
-
-    @property
-    def lost(self) -> asyncio.Event:
-        """Set when the session is gone."""
-
-    async def release(self) -> None:
-        """End the session; safe to repeat."""
 
 
 @dataclass
@@ -109,7 +90,7 @@ class Leases:
                 self._taking.pop(handle, None)
         if lease.connection_id != connection_id:
             raise AlreadyExists(f"attaching to snapshot {handle}: it is one of connection {lease.connection_id}")
-        if lease.snapshot.lost.is_set():
+        if lease.snapshot.lost:
             await self.release(handle)
             raise SnapshotLost(
                 f"attaching to snapshot {handle}: the session that held it has ended",

@@ -60,6 +60,14 @@ class PartitionLoad:
     max_rejected_rows: int
 
 
+@dataclass(slots=True)
+class Progress:
+    """How far a load is: rows written and not yet committed, bytes of Arrow data received."""
+
+    rows: int = 0
+    bytes: int = 0
+
+
 def refuse_untreated(unit: UnitLoad, fields: Sequence[FieldFacts], stream_policy: bytes, policy: bytes | None) -> None:
     """The last door: let a stream in only when it is what the plan said, every field treated as the policy says.
 

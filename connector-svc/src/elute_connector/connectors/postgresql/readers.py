@@ -21,6 +21,7 @@ from adbc_driver_postgresql import StatementOptions, dbapi
 
 from elute_connector.connectors.postgresql.client import Config, Secrets, libpq_url
 from elute_connector.connectors.postgresql.errors import mapped
+from elute_connector.connectors.postgresql.snapshot import adoption
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -50,7 +51,7 @@ class Reader:
         with mapped("adopting a snapshot"):
             self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             if snapshot_id:
-                self._execute(f"SET TRANSACTION SNAPSHOT '{snapshot_id}'")
+                self._execute(adoption(snapshot_id))
         self.snapshot_id = snapshot_id
 
     def query(self, sql: str, batch_bytes: int) -> pa.RecordBatchReader:

@@ -18,7 +18,7 @@ from elute_connector.connectors.postgresql.target import fence
 from elute_connector.domain.catalog import Catalog
 from elute_connector.domain.dataset_name import DatasetName
 from elute_connector.domain.datatype import DataType
-from elute_connector.domain.load import PartitionLoad, UnitLoad, refuse_untreated
+from elute_connector.domain.load import PartitionLoad, Progress, UnitLoad, refuse_untreated
 from elute_connector.domain.target import ColumnBinding
 from elute_wire.ahead import made_ahead
 from elute_wire.errors import CatalogChanged, EluteError, LimitExceeded, Place, StreamCorrupted
@@ -42,16 +42,10 @@ _COLUMN_TYPES = """
 
 
 class PartitionLoader:
-    """One load of one partition, in one session of the target.
+    """One load of one partition, in one session of the target."""
 
-    Attributes:
-        rows: Rows written so far, not yet committed.
-        bytes: Bytes of Arrow data received so far.
-    """
-
-    def __init__(self, load: PartitionLoad, catalog: Catalog, executor: Executor) -> None:
-        self.rows = 0
-        self.bytes = 0
+    def __init__(self, load: PartitionLoad, catalog: Catalog, executor: Executor, progress: Progress) -> None:
+        self._progress = progress
         self._load = load
         self._catalog = catalog
         self._executor = executor
@@ -141,8 +135,8 @@ class PartitionLoader:
         async for item in stream.items:
             if isinstance(item, pa.RecordBatch):
                 yield await loop.run_in_executor(self._executor, writer.rows, item)
-                self.rows += item.num_rows
-                self.bytes += stream.tally.payload_bytes - received
+                self._progress.rows += item.num_rows
+                self._progress.bytes += stream.tally.payload_bytes - received
                 received = stream.tally.payload_bytes
             else:
                 self._set_aside(item)

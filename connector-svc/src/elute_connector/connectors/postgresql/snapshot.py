@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 
@@ -39,23 +39,40 @@ _SNAPSHOT_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
 class PostgresSnapshot:
     """A snapshot that a session of ours holds, with an ACCESS SHARE lock on all that will be read under it."""
 
-    def __init__(self, connection: asyncpg.Connection, snapshot_id: str, visible: str, catalog: Catalog) -> None:
+    def __init__(
+        self,
+        connection: asyncpg.Connection,
+        snapshot_id: str,
+        visible: str,
+        catalog: Catalog,
+        on_release: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._on_release = on_release
         self.snapshot_id = snapshot_id
         self.visible = visible
         self.catalog = catalog
-        self.lost = asyncio.Event()
+        self._ended = asyncio.Event()
         self._connection = connection
-        connection.add_termination_listener(lambda _: self.lost.set())
+        connection.add_termination_listener(lambda _: self._ended.set())
         self._watch = asyncio.create_task(self._watch_session())
+
+    @property
+    def lost(self) -> bool:
+        """Whether the session is gone."""
+        return self._ended.is_set()
+
+    async def ended(self) -> None:
+        """Wait until the session is gone."""
+        await self._ended.wait()
 
     async def _watch_session(self) -> None:
         # A server that vanished without a word is found by asking it.
-        while not self.lost.is_set():
+        while not self._ended.is_set():
             await asyncio.sleep(_LIFE_SIGN_SECONDS)
             try:
                 await self._connection.execute("SELECT 1", timeout=5 * _LIFE_SIGN_SECONDS)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                self.lost.set()
+                self._ended.set()
 
     async def release(self) -> None:
         """End the session, its locks and its snapshot."""
@@ -63,7 +80,8 @@ class PostgresSnapshot:
         with suppress(asyncio.CancelledError):
             await self._watch
         self._connection.terminate()
-        self.lost.set()
+        self._ended.set()
+        await self._on_release(self.snapshot_id)
 
 
 async def hold(
@@ -73,6 +91,7 @@ async def hold(
     datasets: Mapping[DatasetName, str],
     adopt_snapshot_id: str = "",
     lock_timeout_seconds: int = 30,
+    on_release: Callable[[str], Awaitable[None]],
 ) -> PostgresSnapshot:
     """Lock datasets, take a snapshot (or adopt one) and export it.
 
@@ -82,6 +101,7 @@ async def hold(
         datasets: What will be read, with the fingerprints that the plan saw; an empty fingerprint is not compared.
         adopt_snapshot_id: A snapshot that another session holds; empty for a new one.
         lock_timeout_seconds: How long to wait for the locks.
+        on_release: Told the snapshot's id when it is let go: sessions that read under it can end.
 
     Raises:
         CatalogChanged: A dataset is gone, or its structure is not the one that the plan saw.
@@ -89,15 +109,14 @@ async def hold(
         StoreBusy: The locks were not to be had in time.
         StoreError: Anything else that the server says.
     """
-    if adopt_snapshot_id and not _SNAPSHOT_ID.fullmatch(adopt_snapshot_id):
-        raise InvalidRequest("taking a snapshot: the snapshot to adopt has no id of PostgreSQL's form")
+    adopting = adoption(adopt_snapshot_id) if adopt_snapshot_id else ""
     connection = await connect(config, secrets, application_name="elute snapshot holder")
     try:
         with mapped("taking a snapshot"):
             lockable = await _lockable(connection, datasets)
             await connection.execute(_BEGIN)
-            if adopt_snapshot_id:
-                await connection.execute(f"SET TRANSACTION SNAPSHOT '{adopt_snapshot_id}'")
+            if adopting:
+                await connection.execute(adopting)
             if lockable:
                 await connection.execute(f"SET LOCAL lock_timeout = '{lock_timeout_seconds}s'")
                 await connection.execute(f"LOCK TABLE {', '.join(lockable)} IN ACCESS SHARE MODE")
@@ -109,7 +128,29 @@ async def hold(
     except BaseException:
         connection.terminate()
         raise
-    return PostgresSnapshot(connection, snapshot_id, visible, catalog)
+    return PostgresSnapshot(connection, snapshot_id, visible, catalog, on_release)
+
+
+@asynccontextmanager
+async def adopt(connection: asyncpg.Connection, snapshot_id: str) -> AsyncIterator[None]:
+    """Read under a snapshot that another session holds, for the length of the block.
+
+    Raises:
+        SnapshotLost: The snapshot is gone.
+    """
+    with mapped("adopting a snapshot"):
+        await connection.execute(_BEGIN)
+        await connection.execute(adoption(snapshot_id))
+    yield
+    with mapped("ending a read"):
+        await connection.execute("ROLLBACK")
+
+
+def adoption(snapshot_id: str) -> str:
+    """Write the statement that makes a transaction read under a snapshot; its first one."""
+    if not _SNAPSHOT_ID.fullmatch(snapshot_id):
+        raise InvalidRequest("adopting a snapshot: its id is not of PostgreSQL's form")
+    return f"SET TRANSACTION SNAPSHOT '{snapshot_id}'"
 
 
 async def _lockable(connection: asyncpg.Connection, datasets: Iterable[DatasetName]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Elute's connector service: reads and writes data stores."""

@@ -1,0 +1,128 @@
+"""Reads one slice of a dataset as a stream of Arrow batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from elute.v1 import stage_pb2
+from elute_connector.connectors.postgresql.errors import mapped
+from elute_connector.connectors.postgresql.filters import rendered
+from elute_connector.connectors.postgresql.lanes import CopyFormat
+from elute_connector.connectors.postgresql.partitions import key_condition
+from elute_connector.connectors.postgresql.readers import ReaderPool
+from elute_connector.connectors.postgresql.selection import RELATION, SelectedColumn, Selection
+from elute_connector.domain.catalog import Catalog, Column, Dataset, DatasetKind
+from elute_connector.domain.extraction import Extraction, KeyRange, PageRange, PickedColumn
+from elute_wire.errors import CatalogChanged, EluteError, Place
+from elute_wire.limits import check_cells
+from elute_wire.streams import Item, Stream, Tally
+
+_Run = Callable[..., Awaitable[Any]]
+"""Calls something of a reader in a worker thread."""
+
+
+@asynccontextmanager
+async def extracted(extraction: Extraction, catalog: Catalog, readers: ReaderPool) -> AsyncIterator[Stream]:
+    """Open a stream over one slice of a dataset.
+
+    Args:
+        extraction: What to read.
+        catalog: The store's structure under the same snapshot.
+        readers: The sessions to read in.
+
+    Raises:
+        CatalogChanged: The dataset, a column or its type is not what the plan saw.
+        SnapshotLost: The snapshot is gone.
+        InvalidRequest: The row filter is not allowed.
+        StoreError: The server refuses or breaks; also out of the stream's items.
+    """
+    name = extraction.dataset
+    place = Place(dataset=str(name))
+    try:
+        dataset = catalog.dataset(name)
+        if dataset is None:
+            raise CatalogChanged("it is not there", hint="plan again: the source's structure has changed")
+        selection = _selection(extraction, dataset)
+        sql = _statement(extraction, dataset, selection)
+        async with readers.reading(extraction.snapshot_id) as reader:
+            run = partial(readers.run, reader)
+            batches = await run(reader.query, sql, extraction.batch_bytes)
+            tally = Tally()
+            async with aclosing(_items(extraction, selection, batches, tally, run)) as items:
+                yield Stream(selection.schema, items, tally=tally)
+            await run(reader.done)
+    except EluteError as error:
+        raise error.within(f"reading dataset {name}", place) from None
+
+
+async def _items(
+    extraction: Extraction, selection: Selection, batches: pa.RecordBatchReader, tally: Tally, run: _Run
+) -> AsyncGenerator[Item, None]:
+    count = stage_pb2.StageCount(operation="extract")
+    while (read := await run(_next, batches, selection)) is not None:
+        batch, seconds = read
+        count.busy_seconds += seconds
+        if not batch.num_rows:
+            continue
+        check_cells(
+            batch,
+            max_cell_bytes=extraction.max_cell_bytes,
+            first_ordinal=count.rows_in,
+            dataset=str(extraction.dataset),
+        )
+        count.rows_in += batch.num_rows
+        yield batch
+    count.rows_out = count.rows_in
+    tally.counts.append(count)
+
+
+def _next(batches: pa.RecordBatchReader, selection: Selection) -> tuple[pa.RecordBatch, float] | None:
+    started = time.thread_time()
+    with mapped("reading rows"):
+        try:
+            batch = batches.read_next_batch()
+        except StopIteration:
+            return None
+    return selection.decode(batch), time.thread_time() - started
+
+
+def _selection(extraction: Extraction, dataset: Dataset) -> Selection:
+    columns = {column.name: column for column in dataset.columns}
+    picked = [SelectedColumn(_unchanged(pick, columns.get(pick.name)), pick.lane) for pick in extraction.columns]
+    return Selection(picked, CopyFormat.TEXT if extraction.text_mode else CopyFormat.BINARY)
+
+
+def _unchanged(pick: PickedColumn, column: Column | None) -> Column:
+    if column is None or (column.type.fingerprint, column.type.formatted) != (pick.type, pick.source_type):
+        raise CatalogChanged(
+            f"column {pick.name} is {'not there' if column is None else 'of another type'}",
+            hint="plan again: the source's structure has changed",
+            place=Place(column=pick.name),
+        )
+    return column
+
+
+def _statement(extraction: Extraction, dataset: Dataset, selection: Selection) -> str:
+    conditions = []
+    match extraction.slice.range:
+        case PageRange(first, end):
+            conditions.append(f"{RELATION}.ctid >= '({first},0)'::tid")
+            if end is not None:
+                conditions.append(f"{RELATION}.ctid < '({end},0)'::tid")
+        case KeyRange() as keys:
+            conditions.append(key_condition(keys))
+        case None:
+            pass
+    if extraction.where:
+        conditions.append(rendered(extraction.where, {column.name for column in dataset.columns}))
+    leaf = extraction.slice.leaf
+    sql = selection.statement(
+        leaf or dataset.name, rows=" AND ".join(conditions), leaf_only=bool(leaf) or dataset.kind is DatasetKind.TABLE
+    )
+    return f"{sql} LIMIT {extraction.limit_rows}" if extraction.limit_rows else sql

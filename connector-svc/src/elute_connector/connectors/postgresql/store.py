@@ -1,0 +1,137 @@
+"""One PostgreSQL, open: its pools, the catalogs that are known to hold, and all that the connector contract asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import asyncpg
+
+from elute_connector.connectors.postgresql.catalog import discover
+from elute_connector.connectors.postgresql.client import Config, Secrets, connect
+from elute_connector.connectors.postgresql.errors import mapped
+from elute_connector.connectors.postgresql.readers import ReaderPool
+from elute_connector.connectors.postgresql.sink import PartitionLoader
+from elute_connector.connectors.postgresql.snapshot import PostgresSnapshot, adopt, hold
+from elute_connector.connectors.postgresql.source import extracted
+from elute_connector.domain.catalog import Catalog
+from elute_connector.domain.dataset_name import DatasetName
+from elute_connector.domain.extraction import Extraction
+from elute_connector.domain.load import PartitionLoad, Progress
+from elute_wire.streams import Stream
+
+_CATALOGS_KEPT = 4
+
+
+class PostgresStore:
+    """An open PostgreSQL; implements `elute_connector.domain.connector.Store`."""
+
+    def __init__(self, config: Config, secrets: Secrets, executor: Executor) -> None:
+        self.config = config
+        self.secrets = secrets
+        self._executor = executor
+        self._readers = ReaderPool(config, secrets, executor)
+        self._catalogs = KnownCatalogs()
+
+    @asynccontextmanager
+    async def session(self, purpose: str) -> AsyncIterator[asyncpg.Connection]:
+        """Open a session for the length of the block; one that leaves by an exception is cut off."""
+        connection = await connect(self.config, self.secrets, application_name=f"elute {purpose}")
+        try:
+            yield connection
+            await connection.close()
+        except BaseException:
+            connection.terminate()
+            raise
+
+    async def discover(self, snapshot_id: str = "") -> Catalog:
+        """Read the catalog, under a snapshot or at present."""
+        async with self.session("discovery") as connection:
+            if snapshot_id:
+                async with adopt(connection, snapshot_id):
+                    return await self._discovered(connection)
+            return await self._discovered(connection)
+
+    async def hold_snapshot(
+        self, datasets: Mapping[DatasetName, str], adopt_snapshot_id: str, lock_timeout_seconds: int
+    ) -> PostgresSnapshot:
+        """Lock datasets and take or adopt a snapshot."""
+        held = await hold(
+            self.config,
+            self.secrets,
+            datasets=datasets,
+            adopt_snapshot_id=adopt_snapshot_id,
+            lock_timeout_seconds=lock_timeout_seconds,
+            on_release=self._readers.forget,
+        )
+        self._catalogs.know(held.snapshot_id, held.catalog)
+        return held
+
+    @asynccontextmanager
+    async def extracted(self, extraction: Extraction) -> AsyncIterator[Stream]:
+        """Open a stream over one slice."""
+        snapshot_id = extraction.snapshot_id
+        catalog = await self._catalogs.find(snapshot_id, lambda: self.discover(snapshot_id))
+        async with extracted(extraction, catalog, self._readers) as stream:
+            yield stream
+
+    async def load(
+        self,
+        load: PartitionLoad,
+        open_unit: Callable[[int], AbstractAsyncContextManager[Stream]],
+        progress: Progress,
+    ) -> bytes:
+        """Load a partition in one transaction; answer the serialized `LoadResult`."""
+        fence = f"{load.fence.schema}.{load.fence.table}"
+        catalog = await self._catalogs.find(fence, self.discover)
+        async with self.session(f"load {load.partition_id}"[:63]) as connection:
+            result = await PartitionLoader(load, catalog, self._executor, progress).run(connection, open_unit)
+        return result.SerializeToString()
+
+    async def close(self) -> None:
+        """Let go of all idle sessions."""
+        await self._readers.close()
+
+    async def _discovered(self, connection: asyncpg.Connection) -> Catalog:
+        with mapped(f"discovering database {self.config.database}"):
+            return await discover(connection)
+
+
+class KnownCatalogs:
+    """The catalogs that locks or a run's fence keep as they are: read once, found by what keeps them."""
+
+    def __init__(self) -> None:
+        self._catalogs: OrderedDict[str, asyncio.Future[Catalog]] = OrderedDict()
+
+    def know(self, key: str, catalog: Catalog) -> None:
+        """Remember a catalog that was just read."""
+        known: asyncio.Future[Catalog] = asyncio.get_running_loop().create_future()
+        known.set_result(catalog)
+        self._catalogs[key] = known
+        self._trim()
+
+    async def find(self, key: str, read: Callable[[], Awaitable[Catalog]]) -> Catalog:
+        """Find a catalog, reading it when nobody has; an empty key is never remembered.
+
+        Those who ask while it is being read wait for the same reading.
+        """
+        if not key:
+            return await read()
+        known = self._catalogs.get(key)
+        if known is None:
+            known = self._catalogs[key] = asyncio.ensure_future(read())
+            known.add_done_callback(lambda done: self._forget_failed(key, done))
+            self._trim()
+        self._catalogs.move_to_end(key)
+        return await asyncio.shield(known)
+
+    def _forget_failed(self, key: str, done: asyncio.Future[Catalog]) -> None:
+        if (done.cancelled() or done.exception()) and self._catalogs.get(key) is done:
+            del self._catalogs[key]
+
+    def _trim(self) -> None:
+        while len(self._catalogs) > _CATALOGS_KEPT:
+            self._catalogs.popitem(last=False)
