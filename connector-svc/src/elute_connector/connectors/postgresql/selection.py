@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from elute_connector.connectors.postgresql.codecs.buffers import Values
 from elute_connector.connectors.postgresql.codecs.families import OUTPUT_TEXT, codec_of, logical_of
+from elute_connector.connectors.postgresql.identifiers import qualified, quoted
 from elute_connector.connectors.postgresql.lanes import CopyFormat
-from elute_connector.connectors.postgresql.types import quoted
 from elute_connector.domain.catalog import Column
 from elute_connector.domain.dataset_name import DatasetName
 from elute_connector.domain.datatype import TypeKind
@@ -32,6 +32,9 @@ class SelectedColumn:
 class Selection:
     """The SELECT list of a dataset, made of quoted identifiers and catalog functions alone.
 
+    Attributes:
+        schema: The schema of the stream: every field carries its facts, none a treatment.
+
     Raises:
         PlanRefused: A column is to leave typed whose type no step or technique can touch.
     """
@@ -41,11 +44,7 @@ class Selection:
         self._format = copy_format
         for selected in self._columns:
             _refuse_untouchable(selected)
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The schema of the stream: every field carries its facts, none a treatment."""
-        return pa.schema([arrow_field(_facts(selected)) for selected in self._columns])
+        self.schema = pa.schema([arrow_field(_facts(selected)) for selected in self._columns])
 
     def statement(self, relation: DatasetName, *, rows: str = "", leaf_only: bool = False) -> str:
         """Write the SELECT of a relation.
@@ -57,7 +56,7 @@ class Selection:
         """
         chosen = ", ".join(f"{self._expression(s)} AS {quoted(s.column.name)}" for s in self._columns)
         only = "ONLY " if leaf_only else ""
-        source = f"{only}{quoted(relation.schema)}.{quoted(relation.name)} AS {RELATION}"
+        source = f"{only}{qualified(relation)} AS {RELATION}"
         return f"SELECT {chosen} FROM {source}" + (f" WHERE {rows}" if rows else "")  # noqa: S608 - all quoted
 
     def decode(self, batch: pa.RecordBatch) -> pa.RecordBatch:

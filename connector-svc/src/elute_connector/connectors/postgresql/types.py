@@ -38,11 +38,6 @@ def portable(data_type: DataType) -> bool:
     )
 
 
-def quoted(identifier: str) -> str:
-    """Quote an identifier, whatever is in it."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
 class TypeResolver:
     """Resolves the types of one catalog; equal types are one object."""
 
