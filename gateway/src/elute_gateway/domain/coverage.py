@@ -43,7 +43,6 @@ def cover(scrub: Scrub, streams: Mapping[DatasetName, Stream]) -> Coverage:
             name = ColumnName(stream.dataset.name, field.name)
             if name not in settled:
                 problems.append(_uncovered(name, field.type, kept_targets.get(name)))
-    problems += _unknown_subjects(settled, streams)
     return Coverage(settled, tuple(problems))
 
 
@@ -121,21 +120,3 @@ def _uncovered(name: ColumnName, type_name: str, kept_target: ColumnName | None)
         dataset=name.dataset,
         column=name.column,
     )
-
-
-def _unknown_subjects(settled: Mapping[ColumnName, Assignment], streams: Mapping[DatasetName, Stream]) -> list[Problem]:
-    missing: dict[tuple[str, DatasetName], Rule] = {}
-    for name, found in settled.items():
-        if found.rule and found.rule.subject and found.inherited is None:
-            fields = {field.name for field in streams[name.dataset].fields}
-            if found.rule.subject not in fields:
-                missing[found.rule.pointer, name.dataset] = found.rule
-    return [
-        Kind.UNKNOWN_SUBJECT.problem(
-            f"dataset {dataset} has no column {rule.subject} to be the subject",
-            pointer=f"{pointer}/subject",
-            dataset=dataset,
-            column=rule.subject,
-        )
-        for (pointer, dataset), rule in missing.items()
-    ]

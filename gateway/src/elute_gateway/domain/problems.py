@@ -39,7 +39,6 @@ class Kind(Enum):
     TWO_RULES = _ERROR, "Two rules are for the same column."
     RULE_AND_KEEP = _ERROR, "A column has both a rule and a keep."
     GENERATED_COLUMN = _ERROR, "A rule is for a generated column, which is computed and never written."
-    UNKNOWN_SUBJECT = _ERROR, "The subject of a rule is not a column of the dataset."
     FOREIGN_KEY_DIVERGES = _ERROR, "The two ends of a foreign key would get different pseudonyms."
     FOREIGN_KEY_TYPES = _WARNING, "The two ends of a scrubbed foreign key have different types."
     DOMAIN_CONFLICT = _ERROR, "Two techniques, or two sets of options, share one domain."
