@@ -38,6 +38,9 @@ class Leases:
         self._closing: set[asyncio.Task[None]] = set()
         self.draining = asyncio.Event()
 
+    def __contains__(self, handle: str) -> bool:
+        return handle in self._leases
+
     def __len__(self) -> int:
         return len(self._leases)
 
