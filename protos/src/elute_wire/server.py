@@ -24,7 +24,6 @@ from typing import Any, Protocol, TypeVar
 
 import grpc.aio
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # it ships none
 
 from elute_wire import interceptors, telemetry
 from elute_wire.address import Address
@@ -32,13 +31,12 @@ from elute_wire.channel import TRANSPORT_OPTIONS
 from elute_wire.endpoint import serving_endpoint
 from elute_wire.errors import EluteError, InvalidRequest
 from elute_wire.identity import ServiceName, methods, require_callers
+from elute_wire.readiness import Readiness
 from elute_wire.settings import ServiceSettings
 from elute_wire.tls import Certificates
 
 log = telemetry.logger(__name__)
 
-_READY_EVERY_SECONDS = 1.0
-_READY_WITHIN_SECONDS = 5.0
 _STOP_GRACE_SECONDS = 2.0
 
 _Settings = TypeVar("_Settings", bound=ServiceSettings)
@@ -80,9 +78,7 @@ class Server:
         self._name, self._settings, self._service = name, settings, service
         self._contracts = contracts
         self._running = interceptors.Running()
-        self._health = health.aio.HealthServicer()
-        self._is_ready = False
-        self._is_leaving = False
+        self._readiness = Readiness(service.ready, [contract.full_name for contract in contracts])
         self.address = settings.listen_address
         """Where calls are answered; once started, with its actual port."""
         self.metrics_address: Address | None = None
@@ -101,26 +97,23 @@ class Server:
         interceptors.start_metrics_at_zero(methods(self._contracts))
         server = grpc.aio.server(interceptors=[chain], options=self._options())
         self._service.register(server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._readiness.serve(server)
         self.address = _bind(server, self.address, certificates)
         if self._settings.metrics_address is not None:
-            endpoint = serving_endpoint(self._settings.metrics_address, lambda: self._is_ready)
+            endpoint = serving_endpoint(self._settings.metrics_address, lambda: self._readiness.is_ready)
             try:
                 self.metrics_address = await self._closing.enter_async_context(endpoint)
             except OSError:
                 raise InvalidRequest(f"listening for metrics at {self._settings.metrics_address}: taken") from None
         await server.start()
         self._grpc = server
-        await self._ask()
-        await self._closing.enter_async_context(_background(self._keep_asking()))
+        await self._readiness.ask()
+        await self._closing.enter_async_context(_background(self._readiness.keep_asking()))
         log.info("listening", address=str(self.address), metrics=str(self.metrics_address or ""))
 
     async def drain(self) -> None:
         """Say that the service leaves, refuse new streams, and wait for the running ones."""
-        self._is_leaving = True
-        self._is_ready = False
-        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._readiness.leave()
         log.info("leaving", endpoint_wait_seconds=self._settings.endpoint_wait_seconds)
         await asyncio.sleep(self._settings.endpoint_wait_seconds)
         self._running.refuse()
@@ -153,32 +146,6 @@ class Server:
             options.append(("grpc.max_connection_age_ms", round(age * 1000)))
             options.append(("grpc.max_connection_age_grace_ms", round(grace * 1000)))
         return options
-
-    async def _say(self, answer: int) -> None:
-        for name in ("", *(contract.full_name for contract in self._contracts)):
-            await self._health.set(name, answer)
-
-    async def _ask(self) -> None:
-        was_ready = self._is_ready
-        try:
-            async with asyncio.timeout(_READY_WITHIN_SECONDS):
-                await self._service.ready()
-            is_ready, reason = True, ""
-        except EluteError as error:
-            is_ready, reason = False, str(error)
-        except Exception as error:  # noqa: BLE001 - a check that breaks is a service that is not ready
-            is_ready, reason = False, type(error).__name__
-        if self._is_leaving or is_ready == was_ready:
-            return
-        self._is_ready = is_ready
-        serving = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        await self._say(serving)
-        log.info("ready" if is_ready else "not ready", reason=reason)
-
-    async def _keep_asking(self) -> None:
-        while True:
-            await asyncio.sleep(_READY_EVERY_SECONDS)
-            await self._ask()
 
 
 def run(

@@ -9,6 +9,7 @@ name of its class.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator, MutableMapping
@@ -71,6 +72,7 @@ def configure(service: str, level: LogLevel, form: LogFormat, stream: TextIO | N
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its core writes to stderr past every handler
     logging.captureWarnings(True)
     root = logging.getLogger()
     root.handlers[:] = [_LibraryRecords()]

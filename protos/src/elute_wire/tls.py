@@ -1,4 +1,7 @@
-"""The certificates of a service, for both of its ends: every TCP connection between services is mutual TLS."""
+"""The certificates of a service, for both of its ends: where they are set, every TCP connection is mutual TLS.
+
+A Unix socket is never encrypted: its file's mode says who may use it.
+"""
 
 from __future__ import annotations
 

@@ -56,6 +56,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[s
     before = root.handlers[:], root.level
     for module, hook in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
         monkeypatch.setattr(module, hook, getattr(module, hook))
+    monkeypatch.setenv("GRPC_VERBOSITY", "ERROR")
     telemetry.configure("connector", LogLevel.DEBUG, LogFormat.JSON, stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     logging.captureWarnings(False)

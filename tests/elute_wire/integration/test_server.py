@@ -11,7 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # it ships none
 
 from elute.v1 import stage_pb2
-from elute_wire import errors, server, status
+from elute_wire import errors, readiness, status
 from elute_wire.address import Address
 from elute_wire.errors import InvalidRequest
 from tests.support.wire import Client, Connect, Pretend, Serve
@@ -45,7 +45,7 @@ def get(path: str) -> bytes:
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_READY_EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(readiness, "EVERY_SECONDS", 0.02)
 
 
 async def becomes(client: Client, answer: int) -> None:

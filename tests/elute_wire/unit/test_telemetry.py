@@ -30,6 +30,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Logged]:
     before = root.handlers[:], root.level
     for module, hook in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
         monkeypatch.setattr(module, hook, getattr(module, hook))
+    monkeypatch.setenv("GRPC_VERBOSITY", "ERROR")
     telemetry.configure("connector", LogLevel.INFO, LogFormat.JSON, stream)
 
     def lines() -> list[dict[str, Any]]:
