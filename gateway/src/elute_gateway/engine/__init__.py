@@ -1,0 +1,1 @@
+"""Durable execution: what survives the death of a gateway, behind one module."""

@@ -1,0 +1,1 @@
+"""The gateway's own store: SQLite on one machine, PostgreSQL in a cluster, the same code over both."""

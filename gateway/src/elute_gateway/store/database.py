@@ -1,0 +1,147 @@
+"""Reaching the store: one place where SQLite and PostgreSQL differ.
+
+All times are seconds since 1970 by the database's clock, SQL `epoch_now()`: gateways whose clocks disagree still agree
+on who holds a lease. PostgreSQL has that function from the first migration, a SQLite connection gets it when opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Self
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from elute_wire.errors import AlreadyExists, Foreign, StoreBusy, StoreFailed, StoreUnreachable
+
+_BUSY_SECONDS = 10.0
+_POOL_SIZE = 8
+# SQLSTATE classes of a server that is away, starting, stopping or full: 08 connection, 57P0x shutdown, 53 resources.
+_AWAY = ("08", "57P", "53")
+_CONFLICT = ("40", "55P03")
+
+
+class Database:
+    """The gateway's store, open."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        # SQLite has one writer at a time: waiting here is fair, its own busy handler sleeps and guesses.
+        self._turn: asyncio.Lock | None = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """Open a store.
+
+        Args:
+            url: `sqlite:///<absolute path>` or `postgresql://…`.
+        """
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return cls(_sqlite(parsed))
+        return cls(create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_size=_POOL_SIZE))
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """SQLAlchemy's engine, for migrations."""
+        return self._engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the store is a file of this machine."""
+        return self._engine.dialect.name == "sqlite"
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection for single statements that change nothing.
+
+        Raises:
+            StoreError: The store is away, busy or broken.
+        """
+        with mapped():
+            async with self._autocommit.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection in a transaction that commits at the end of the block.
+
+        Raises:
+            AlreadyExists: A unique key is taken.
+            StoreError: The store is away, busy or broken.
+        """
+        with mapped():
+            async with self._turn or nullcontext(), self._engine.begin() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+
+def _sqlite(url: sa.URL) -> AsyncEngine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"), pool_size=_POOL_SIZE, connect_args={"timeout": _BUSY_SECONDS}
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: DBAPIConnection, _record: object) -> None:
+        # The driver would begin transactions on its own, deferred ones, which fail when they turn to writing.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+        connection.create_function("epoch_now", 0, time.time)
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def mapped() -> Iterator[None]:
+    """Say in our own words what the store's driver raises; its text may quote a statement's parameters."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise AlreadyExists(
+            "writing to the gateway's store: a unique name or key is taken", foreign=_foreign(error)
+        ) from None
+    except (DBAPIError, SQLAlchemyError) as error:
+        raise _store_error(error) from None
+    except (OSError, TimeoutError) as error:
+        # asyncpg's own connecting raises these bare while its server is away.
+        raise StoreUnreachable("reaching the gateway's store", foreign=Foreign(type(error).__name__)) from None
+
+
+def _store_error(error: SQLAlchemyError) -> StoreUnreachable | StoreBusy | StoreFailed:
+    foreign = _foreign(error)
+    away = isinstance(error, DBAPIError) and error.connection_invalidated
+    if away or isinstance(error, sa.exc.TimeoutError) or foreign.sqlstate.startswith(_AWAY):
+        return StoreUnreachable("reaching the gateway's store", foreign=foreign)
+    if foreign.sqlstate.startswith(_CONFLICT) or foreign.sqlstate == "SQLITE_BUSY":
+        return StoreBusy("writing to the gateway's store", foreign=foreign)
+    return StoreFailed("asking the gateway's store", foreign=foreign)
+
+
+def _foreign(error: SQLAlchemyError) -> Foreign:
+    original = error.orig if isinstance(error, DBAPIError) else None
+    if isinstance(original, sqlite3.Error):
+        return Foreign(type(original).__name__, sqlstate=getattr(original, "sqlite_errorname", ""))
+    return Foreign(type(original or error).__name__, sqlstate=str(getattr(original, "sqlstate", None) or ""))
