@@ -148,7 +148,6 @@ async def answer_errors(service: ServiceName, call: Call, proceed: Proceed) -> o
     call.code = error.status
     ERRORS.labels(error.code).inc()
     await status.abort(call.context, error)
-    return None
 
 
 def _answered(method: str, raised: Exception) -> EluteError:

@@ -119,10 +119,17 @@ class Server:
         self._running.refuse()
         try:
             async with asyncio.timeout(self._settings.drain_seconds):
-                await self._service.drain()
+                await self._hand_over()
                 await self._running.finished()
         except TimeoutError:
             log.warning("running streams are cut off", after_seconds=self._settings.drain_seconds)
+
+    async def _hand_over(self) -> None:
+        try:
+            await self._service.drain()
+        except Exception:
+            # What was not handed over is lost with this process; the running streams need not be.
+            log.exception("handing over failed")
 
     async def stop(self, grace: float | None = None) -> None:
         """End every call, the metrics endpoint and the health loop; safe to repeat.

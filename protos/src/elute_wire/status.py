@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Never
 
 import grpc
 import grpc.aio
@@ -185,7 +186,7 @@ def status_code(error: EluteError) -> grpc.StatusCode:
     return grpc.StatusCode[error.status]
 
 
-async def abort(context: grpc.aio.ServicerContext[object, object], error: EluteError) -> None:
+async def abort(context: grpc.aio.ServicerContext[object, object], error: EluteError) -> Never:
     """End a call with an error: status, our own words, and the detail in the trailing metadata.
 
     Raises:

@@ -116,6 +116,29 @@ async def test_a_service_that_leaves_refuses_streams_and_finishes_the_running(se
         assert await health(client) == NOT_SERVING  # for good
 
 
+async def test_a_hand_over_that_fails_costs_no_running_stream(serve: Serve, connect: Connect) -> None:
+    go_on = asyncio.Event()
+
+    async def open_stage(_request: stage_pb2.OpenRequest) -> AsyncIterator[bytes]:
+        yield stage_pb2.Frame(ipc=b"1").SerializeToString()
+        await go_on.wait()
+
+    class Clumsy(Pretend):
+        async def drain(self) -> None:
+            await super().drain()
+            raise OSError
+
+    service = Clumsy(open=open_stage)
+    async with serve(service) as served, connect(served) as client:
+        running = aiter(client.stage.Open(stage_pb2.OpenRequest(), timeout=10))
+        await anext(running)
+        drained = asyncio.create_task(served.drain())
+        await service.drained.wait()
+        go_on.set()
+        assert [frame async for frame in running] == []
+        await asyncio.wait_for(drained, 2)
+
+
 async def test_streams_that_do_not_end_in_time_are_cut_off(serve: Serve, connect: Connect) -> None:
     async def open_stage(_request: stage_pb2.OpenRequest) -> AsyncIterator[bytes]:
         yield stage_pb2.Frame(ipc=b"1").SerializeToString()
