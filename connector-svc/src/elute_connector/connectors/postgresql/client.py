@@ -19,6 +19,9 @@ from elute_wire.errors import PlanRefused
 
 OLDEST_VERSION = 14
 
+NO_PASSFILE = f"{os.devnull}/none"
+"""A file that cannot exist: passwords come from a connection's secrets alone, never from a file of the host's user."""
+
 PINNED_SETTINGS = {
     "bytea_output": "hex",
     "client_encoding": "UTF8",
@@ -161,7 +164,7 @@ def libpq_url(config: Config, secrets: Secrets, *, application_name: str) -> str
         "application_name": application_name,
         "client_encoding": "UTF8",
         "connect_timeout": str(config.connect_timeout_seconds),
-        "passfile": os.devnull,
+        "passfile": NO_PASSFILE,
         "options": options,
     }
     password = secrets.password.get_secret_value()
@@ -181,7 +184,7 @@ def libpq_environment(config: Config, secrets: Secrets, *, application_name: str
         "PGAPPNAME": application_name,
         "PGCONNECT_TIMEOUT": str(config.connect_timeout_seconds),
         "PGCLIENTENCODING": "UTF8",
-        "PGPASSFILE": os.devnull,
+        "PGPASSFILE": NO_PASSFILE,
         "PGOPTIONS": f"-c lock_timeout={config.lock_timeout_seconds}s -c row_security=off",
     }
     optional = {

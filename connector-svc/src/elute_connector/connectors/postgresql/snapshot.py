@@ -132,15 +132,16 @@ async def hold(
 
 
 @asynccontextmanager
-async def adopt(connection: asyncpg.Connection, snapshot_id: str) -> AsyncIterator[None]:
-    """Read under a snapshot that another session holds, for the length of the block.
+async def adopted(connection: asyncpg.Connection, snapshot_id: str) -> AsyncIterator[None]:
+    """Read in one transaction, under a snapshot that another session holds unless the id is empty.
 
     Raises:
         SnapshotLost: The snapshot is gone.
     """
     with mapped("adopting a snapshot"):
         await connection.execute(_BEGIN)
-        await connection.execute(adoption(snapshot_id))
+        if snapshot_id:
+            await connection.execute(adoption(snapshot_id))
     yield
     with mapped("ending a read"):
         await connection.execute("ROLLBACK")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -13,14 +13,17 @@ import asyncpg
 from elute_connector.connectors.postgresql.catalog import discover
 from elute_connector.connectors.postgresql.client import Config, Secrets, connect
 from elute_connector.connectors.postgresql.errors import mapped
+from elute_connector.connectors.postgresql.partitions import plan_partitions
 from elute_connector.connectors.postgresql.readers import ReaderPool
 from elute_connector.connectors.postgresql.sink import PartitionLoader
-from elute_connector.connectors.postgresql.snapshot import PostgresSnapshot, adopt, hold
+from elute_connector.connectors.postgresql.snapshot import PostgresSnapshot, adopted, hold
 from elute_connector.connectors.postgresql.source import extracted
 from elute_connector.domain.catalog import Catalog
+from elute_connector.domain.connector import PlannedSlice
 from elute_connector.domain.dataset_name import DatasetName
 from elute_connector.domain.extraction import Extraction
 from elute_connector.domain.load import PartitionLoad, Progress
+from elute_wire.errors import NotFound
 from elute_wire.streams import Stream
 
 _CATALOGS_KEPT = 4
@@ -49,10 +52,7 @@ class PostgresStore:
 
     async def discover(self, snapshot_id: str = "") -> Catalog:
         """Read the catalog, under a snapshot or at present."""
-        async with self.session("discovery") as connection:
-            if snapshot_id:
-                async with adopt(connection, snapshot_id):
-                    return await self._discovered(connection)
+        async with self.session("discovery") as connection, adopted(connection, snapshot_id):
             return await self._discovered(connection)
 
     async def hold_snapshot(
@@ -69,6 +69,23 @@ class PostgresStore:
         )
         self._catalogs.know(held.snapshot_id, held.catalog)
         return held
+
+    async def plan_partitions(
+        self, snapshot_id: str, datasets: Sequence[DatasetName], target_bytes: int
+    ) -> Sequence[PlannedSlice]:
+        """Cut datasets into slices of about `target_bytes`.
+
+        Raises:
+            NotFound: A dataset is not there.
+        """
+        catalog = await self._catalogs.find(snapshot_id, lambda: self.discover(snapshot_id))
+        found = {dataset.name: dataset for dataset in catalog.datasets}
+        missing = [str(name) for name in datasets if name not in found]
+        if missing:
+            raise NotFound(f"planning partitions: there is no dataset {', '.join(missing)}")
+        async with self.session("partition planning") as connection, adopted(connection, snapshot_id):
+            with mapped("planning partitions"):
+                return await plan_partitions(connection, [found[name] for name in datasets], target_bytes)
 
     @asynccontextmanager
     async def extracted(self, extraction: Extraction) -> AsyncIterator[Stream]:
