@@ -33,11 +33,12 @@ class ColumnMac:
         self._aes = AES(key)
         first = _doubled(self._aes.block(bytes(BLOCK)))
         # Row t of both tables serves a block with t bytes left; row 17 one that is not its value's last.
-        self._mask = np.tri(BLOCK + 2, BLOCK, -1, dtype=np.uint8) * np.uint8(255)
-        self._last = np.zeros((BLOCK + 2, BLOCK), np.uint8)
-        self._last[:BLOCK] = np.frombuffer(_doubled(first), np.uint8)
-        self._last[np.arange(BLOCK), np.arange(BLOCK)] ^= 0x80
-        self._last[BLOCK] = np.frombuffer(first, np.uint8)
+        last = np.zeros((BLOCK + 2, BLOCK), np.uint8)
+        last[:BLOCK] = np.frombuffer(_doubled(first), np.uint8)
+        last[np.arange(BLOCK), np.arange(BLOCK)] ^= 0x80
+        last[BLOCK] = np.frombuffer(first, np.uint8)
+        mask = np.tri(BLOCK + 2, BLOCK, -1, dtype=np.uint8) * np.uint8(255)
+        self._mask, self._last = mask.view(np.uint64), last.view(np.uint64)
 
     def words(self, values: Column) -> Words:
         """Compute the MAC of every value.
@@ -76,8 +77,8 @@ class ColumnMac:
         windows = np.lib.stride_tricks.as_strided(data[:BLOCK].view("V16"), (len(data) - BLOCK + 1,), (1,))
         left = np.minimum(lengths - turn * BLOCK, BLOCK + 1)
         block = windows[starts + turn * BLOCK].view(np.uint64).reshape(-1, 2)
-        block &= self._mask.view(np.uint64)[left]
-        block ^= self._last.view(np.uint64)[left]
+        block &= self._mask.take(left, axis=0)
+        block ^= self._last.take(left, axis=0)
         block ^= state
         return self._aes.columns(block.view(np.uint8)).view(np.uint64)
 

@@ -110,15 +110,15 @@ class FF1:
 
     def _round_word(self, number: int, half: Words, modulus: int) -> Words:
         """Compute the round function of n halves modulo `modulus`."""
-        blocks = np.zeros((len(half), BLOCK), np.uint8)
-        blocks[:, : len(self._tail)] = np.frombuffer(self._tail, np.uint8)
-        blocks[:, len(self._tail)] = number
-        # The half is at most 7 bytes here, so it lies within the block's last big-endian word.
-        words = blocks.view(">u8")
-        words[:, 1] |= half
-        blocks ^= np.frombuffer(self._prefix, np.uint8)
-        output = self._aes.columns(blocks).view(">u8")
-        return _reduced(output.astype(np.uint64), self._output_bytes, modulus)
+        fixed = self._tail + bytes([number]) + bytes(self._half_bytes)
+        # What all rows share of the block is combined with the chained prefix once. The half is at most 7 bytes here,
+        # so it lies within the block's second word.
+        first, second = np.frombuffer(_xored(self._prefix, fixed), np.uint64)
+        blocks = np.empty((len(half), 2), np.uint64)
+        blocks[:, 0] = first
+        np.bitwise_xor(half.byteswap(), second, out=blocks[:, 1])
+        output = self._aes.columns(blocks.view(np.uint8)).view(np.uint64)
+        return _reduced(output, self._output_bytes, modulus)
 
     def _one(self, symbols: list[int], direction: Direction) -> list[int]:
         """Encrypt or decrypt one string in Python integers, of any length."""
@@ -138,15 +138,13 @@ class FF1:
         first = self._chained(self._prefix, last)
         output = first
         for counter in range(1, (self._output_bytes + BLOCK - 1) // BLOCK):
-            block = int.from_bytes(first, "big") ^ counter
-            output += self._aes.block(block.to_bytes(BLOCK, "big"))
+            output += self._aes.block(_xored(first, counter.to_bytes(BLOCK, "big")))
         return int.from_bytes(output[: self._output_bytes], "big")
 
     def _chained(self, state: bytes, data: bytes) -> bytes:
         """Continue a CBC-MAC over whole blocks."""
         for start in range(0, len(data), BLOCK):
-            block = int.from_bytes(state, "big") ^ int.from_bytes(data[start : start + BLOCK], "big")
-            state = self._aes.block(block.to_bytes(BLOCK, "big"))
+            state = self._aes.block(_xored(state, data[start : start + BLOCK]))
         return state
 
     def _numbers(self, symbols: Symbols) -> Words:
@@ -166,20 +164,25 @@ def _reduced(output: Words, size: int, modulus: int) -> Words:
     """Reduce the first `size` bytes of n 16-byte big-endian numbers modulo `modulus`, at most 2^56.
 
     Args:
-        output: An (n, 2) array, the more significant word first.
+        output: An (n, 2) array: the words of the numbers' bytes as they lie in memory.
         size: 8 or 12 bytes.
         modulus: What to reduce by.
     """
     divisor = np.uint64(modulus)
-    result = output[:, 0] % divisor
+    result = output[:, 0].byteswap() % divisor
     if size == 8:
         return result
     # As many bits per turn as keep `rest * 2^step` within a word.
     step = next(bits for bits in (32, 16, 8) if modulus <= 1 << (64 - bits))
+    rest = output[:, 1].byteswap()
     for shift in range(64 - step, 31, -step):
-        limb = (output[:, 1] >> np.uint64(shift)) & np.uint64((1 << step) - 1)
+        limb = (rest >> np.uint64(shift)) & np.uint64((1 << step) - 1)
         result = ((result << np.uint64(step)) | limb) % divisor
     return result
+
+
+def _xored(left: bytes, right: bytes) -> bytes:
+    return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).to_bytes(BLOCK, "big")
 
 
 def _number(symbols: list[int], radix: int) -> int:

@@ -15,6 +15,7 @@ below `.example` that the same host always gets. Phone numbers are the fictional
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Literal, Self
 
 import pyarrow as pa
@@ -23,8 +24,18 @@ from pydantic import Field, model_validator
 from elute_anonymizer.application.options import Options
 from elute_anonymizer.application.pools import pool
 from elute_anonymizer.domain.cmac import ColumnMac
-from elute_anonymizer.domain.columns import Column, Words, pc
-from elute_anonymizer.domain.draws import SUFFIX_CHARACTERS, below, characters, digits, joined, lanes, pick, suffix
+from elute_anonymizer.domain.columns import Bytes, Column, Words, pc
+from elute_anonymizer.domain.draws import (
+    SUFFIX_CHARACTERS,
+    below,
+    characters,
+    digits,
+    enclosed,
+    joined,
+    lanes,
+    pick,
+    suffix,
+)
 from elute_anonymizer.domain.keys import DomainKey
 from elute_anonymizer.domain.technique import TEXTUAL, Cells, ColumnFacts, Definition, Kept, Need, Uniqueness, Verdict
 from elute_anonymizer.domain.text import fixed_width, where_filled
@@ -59,7 +70,8 @@ _LONGEST: Mapping[str, int] = {
     "country": 24,
     "phone": 12,
 }
-_LONGEST_NAME: Mapping[str, int] = {"unique": 8 + 1 + 8 + 1 + SUFFIX_CHARACTERS, "natural": 8 + 1 + 8 + 2}
+_LONGEST_NAME: Mapping[str, int] = {"unique": 8 + 1 + 8 + 1 + SUFFIX_CHARACTERS, "natural": 8 + 1 + 8 + 1 + 2}
+_HOUSE_NUMBERS = pa.array([f"{number} " for number in range(1, 1000)])
 _EXAMPLE = "example.com"
 _ALIAS_CHARACTERS = 12
 _HOST_CHARACTERS: Mapping[str, int] = {"example": len(_EXAMPLE), "alias": _ALIAS_CHARACTERS + len(".example")}
@@ -100,24 +112,33 @@ class Fake:
         words = self._mac.words(cells.canonical)
         if self._config.kind not in _ADDRESS_KINDS:
             return where_filled(cells.values, _DRAWS[self._config.kind](words))
-        name = _NAMES[self._config.form](words)
-        if self._config.kind == "email":
-            name = joined("@", name, self._hosts(cells.canonical))
-        return where_filled(cells.values, name)
+        return where_filled(cells.values, self._named(words, cells))
 
-    def _hosts(self, addresses: Column) -> Column | str:
+    def _named(self, words: Words, cells: Cells) -> Column:
+        """Write a name in the letters a to z, and a host behind it where an address is wanted."""
+        first, second, third, _ = lanes(words)
+        names = (pick(_dotted("first_names"), first), pick(_dotted("last_names"), second))
+        end = suffix(words) if self._config.form == "unique" else digits(below(third, 100), 2)
+        if self._config.kind == "user_name":
+            return joined("", *names, fixed_width(end))
         if self._config.mail_host == "example":
-            return _EXAMPLE
-        # Hosts repeat: what is done to them is done to the distinct ones of the batch.
-        found = pc.struct_field(pc.extract_regex(addresses, r"@(?P<host>[A-Za-z0-9.-]+)$"), "host").dictionary_encode()
-        hosts = found.dictionary
+            return joined("", *names, fixed_width(enclosed("", end, f"@{_EXAMPLE}")))
+        return joined("", *names, fixed_width(enclosed("", end, "@")), self._hosts(cells.canonical))
+
+    def _hosts(self, addresses: Column) -> Column:
+        """Return the part behind every address's @, as the options want it."""
+        parts = pc.split_pattern(addresses, "@", max_splits=1, reverse=True)
+        last = pc.subtract(pc.add(parts.offsets[:-1], pc.list_value_length(parts)), 1)
+        # Hosts repeat: what is done to them is done to the distinct ones of the batch. Without an @ there is no host.
+        found = pc.if_else(pc.equal(pc.list_value_length(parts), 2), parts.values.take(last), "").dictionary_encode()
+        is_host = pc.match_substring_regex(found.dictionary, r"^[A-Za-z0-9.-]+$")
+        hosts = pc.if_else(is_host, found.dictionary, _EXAMPLE)
         if self._config.mail_host == "alias":
             first, second, _, _ = lanes(self._host_mac.words(pc.ascii_lower(hosts)))
             half = _ALIAS_CHARACTERS // 2
-            parts = (fixed_width(characters(lane, half)) for lane in (first, second))
-            hosts = joined("", *parts, ".example")
+            hosts = fixed_width(enclosed("", characters((first, half), (second, half)), ".example"))
         hosts = pc.if_else(pc.less_equal(pc.utf8_length(hosts), self._room), hosts, _EXAMPLE)
-        return pc.fill_null(hosts.take(found.indices), _EXAMPLE)
+        return hosts.take(found.indices)
 
 
 def judge(config: Config, _column: ColumnFacts) -> Verdict:
@@ -160,23 +181,33 @@ def _company(words: Words) -> Column:
     return joined(" ", _last_name(words), pick(pool("company_suffixes").words, lanes(words)[2]))
 
 
+def _house_number(words: Words) -> Column:
+    return pick(_HOUSE_NUMBERS, lanes(words)[0])
+
+
+def _street_name(words: Words) -> Column:
+    return pick(pool("streets").words, lanes(words)[1])
+
+
 def _street(words: Words) -> Column:
-    first, second, _, _ = lanes(words)
-    # House numbers without a leading zero: 1 to 999.
-    number = pc.cast(pa.array(below(first, 999) + 1), pa.string())
-    return joined(" ", number, pick(pool("streets").words, second))
+    return joined("", _house_number(words), _street_name(words))
 
 
 def _city(words: Words) -> Column:
     return pick(pool("cities").words, lanes(words)[2])
 
 
-def _postcode(words: Words) -> Column:
+def _postcode_digits(words: Words) -> Bytes:
     return digits(below(lanes(words)[3], 90_000) + 10_000, 5)
 
 
+def _postcode(words: Words) -> Column:
+    return fixed_width(_postcode_digits(words))
+
+
 def _address(words: Words) -> Column:
-    return joined("", _street(words), ", ", _postcode(words), " ", _city(words))
+    middle = fixed_width(enclosed(", ", _postcode_digits(words), " "))
+    return joined("", _house_number(words), _street_name(words), middle, _city(words))
 
 
 def _country(words: Words) -> Column:
@@ -184,21 +215,17 @@ def _country(words: Words) -> Column:
 
 
 def _phone(words: Words) -> Column:
-    first, second, _, _ = lanes(words)
-    # Area codes have the form [2-9][0-8]x; 555-0100 to 555-0199 is kept free for fiction.
-    area = joined("", digits(below(first, 8) + 2, 1), digits(below(second, 90), 2))
-    return joined("", "+1", area, "55501", digits(below(lanes(words)[2], 100), 2))
-
-
-def _unique_name(words: Words) -> Column:
-    first, second, _, _ = lanes(words)
-    return joined(".", pick(pool("first_names").slugs, first), pick(pool("last_names").slugs, second), suffix(words))
-
-
-def _natural_name(words: Words) -> Column:
     first, second, third, _ = lanes(words)
-    names = joined(".", pick(pool("first_names").slugs, first), pick(pool("last_names").slugs, second))
-    return joined("", names, digits(below(third, 100), 2))
+    # Area codes have the form [2-9][0-8]x; 555-0100 to 555-0199 is kept free for fiction.
+    area = (below(first, 8) + 2) * 100 + below(second, 90)
+    number = 1_000_555_01_00 + area * 10_000_000 + below(third, 100)
+    return fixed_width(enclosed("+", digits(number, 11), ""))
+
+
+@cache
+def _dotted(name: str) -> Column:
+    """Return a pool's words in the letters a to z, each with the dot that follows it in an address."""
+    return joined("", pool(name).slugs, ".")
 
 
 _DRAWS: Mapping[str, Callable[[Words], Column]] = {
@@ -213,7 +240,6 @@ _DRAWS: Mapping[str, Callable[[Words], Column]] = {
     "country": _country,
     "phone": _phone,
 }
-_NAMES: Mapping[str, Callable[[Words], Column]] = {"unique": _unique_name, "natural": _natural_name}
 
 DEFINITION = Definition(
     name="fake",

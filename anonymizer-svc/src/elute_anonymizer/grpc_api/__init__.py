@@ -1,0 +1,1 @@
+"""Serves AnonymizerService and the anonymize stage, and maps the wire's messages to the domain's nouns."""
