@@ -51,7 +51,7 @@ _CHANNEL_OPTIONS = (
     # A service that comes back is found within a second, not after gRPC's two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 5_000),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.dns_min_time_between_resolutions_ms", 5_000),
     ("grpc.enable_retries", 0),  # who may repeat what is decided by an error's recovery
     ("grpc.enable_http_proxy", 0),

@@ -147,7 +147,7 @@ async def answer_errors(service: ServiceName, call: Call, proceed: Proceed) -> o
     error = error.at(Place(service=service))
     call.code = error.status
     ERRORS.labels(error.code).inc()
-    await status.abort(call.context, error)
+    return await status.abort(call.context, error)
 
 
 def _answered(method: str, raised: Exception) -> EluteError:

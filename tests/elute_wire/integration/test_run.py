@@ -70,7 +70,7 @@ def test_told_twice_it_is_gone_at_once(start: Start) -> None:
     process.send_signal(signal.SIGINT)
     lines_until(process, "leaving")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(2) == Exit.KILLED
+    assert process.wait(5) == Exit.KILLED
 
 
 def test_wrong_settings_are_said_in_one_line(start: Start) -> None:
