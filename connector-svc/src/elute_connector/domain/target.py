@@ -148,13 +148,17 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunMarker:
-    """What tells that a target is half-loaded: the run, since when, and the datasets concerned."""
+    """What tells that a target is half-loaded: the run, since when, and the datasets concerned.
+
+    `sequences` are those that the run made.
+    """
 
     run_id: str
     structure: Structure
     state: RunState
     started: datetime
     datasets: tuple[DatasetName, ...]
+    sequences: tuple[DatasetName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

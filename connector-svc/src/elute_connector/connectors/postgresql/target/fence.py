@@ -25,6 +25,7 @@ from elute_wire.errors import FenceLost, InvalidRequest, Place
 SCHEMA = "elute"
 """The schema in the target that holds what runs need there."""
 
+_UNREACHABLE = 2**63 - 1
 _TERMINATE_MILLISECONDS = 5000
 _LOCK_MILLISECONDS = 5000
 # What is left of PostgreSQL's 63 bytes beside the longest prefix.
@@ -52,7 +53,7 @@ async def create(connection: Connection, fence: Fence) -> None:
     await connection.execute(
         f"""CREATE TABLE {relation(fence)} (
             partition_id text PRIMARY KEY,
-            datasets text[] NOT NULL,
+            datasets text[][] NOT NULL,
             epoch bigint NOT NULL DEFAULT 0,
             claimant_pid integer,
             claimant_start timestamptz,
@@ -64,7 +65,7 @@ async def create(connection: Connection, fence: Fence) -> None:
 
 async def insert(connection: Connection, fence: Fence, partitions: Sequence[FencePartition]) -> None:
     """Add the rows of partitions; only the preparation of a target does so."""
-    rows = [(p.id, [part for name in p.datasets for part in (name.schema, name.name)]) for p in partitions]
+    rows = [(p.id, [[name.schema, name.name] for name in p.datasets]) for p in partitions]
     await connection.executemany(f"INSERT INTO {relation(fence)} (partition_id, datasets) VALUES ($1, $2)", rows)
 
 
@@ -78,6 +79,15 @@ async def retire(connection: Connection, fence: Fence, partition_ids: Sequence[s
     """
     await end_claimants(connection, fence, partition_ids)
     await connection.execute(f"DELETE FROM {relation(fence)} WHERE partition_id = ANY ($1)", partition_ids)
+
+
+async def close(connection: Connection, fence: Fence) -> None:
+    """Let nobody load any more: end all loaders and put every open partition out of reach of later claims.
+
+    Call it in a transaction.
+    """
+    await end_claimants(connection, fence)
+    await connection.execute(f"UPDATE {relation(fence)} SET epoch = {_UNREACHABLE} WHERE NOT done")
 
 
 async def claim(connection: Connection, fence: Fence, partition_id: str, epoch: int) -> bytes | None:
@@ -179,14 +189,20 @@ async def read_result(connection: Connection, fence: Fence, partition_id: str) -
         return bytes(row["result"]) if row["done"] else None
 
 
+async def has_all(connection: Connection, fence: Fence, partitions: Sequence[FencePartition]) -> bool:
+    """Whether every one of some partitions has a row."""
+    ids = [partition.id for partition in partitions]
+    found = await connection.fetchval(f"SELECT count(*) FROM {relation(fence)} WHERE partition_id = ANY ($1)", ids)
+    return bool(found == len(set(ids)))
+
+
 async def missing(connection: Connection, fence: Fence) -> tuple[FencePartition, ...]:
     """Answer the partitions whose rows are not in."""
     rows = await connection.fetch(
         f"SELECT partition_id, datasets FROM {relation(fence)} WHERE NOT done ORDER BY partition_id"
     )
     return tuple(
-        FencePartition(row["partition_id"], tuple(map(DatasetName, row["datasets"][::2], row["datasets"][1::2])))
-        for row in rows
+        FencePartition(row["partition_id"], tuple(DatasetName(*name) for name in row["datasets"])) for row in rows
     )
 
 

@@ -1,0 +1,132 @@
+"""What stands in the way of a schema that is to be made: what may go, what can stay, and what forbids it.
+
+Selected tables that exist go, and with them what comes back from the source. Anything else that would go with them
+forbids the run: nothing that the pipeline does not select is ever touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from elute_connector.connectors.postgresql.catalog import Connection
+from elute_connector.connectors.postgresql.identifiers import qualified
+from elute_connector.connectors.postgresql.target.archive import Entry
+from elute_connector.connectors.postgresql.target.relations import Relation
+from elute_wire.errors import Problem
+
+# What DROP … CASCADE would take along. `own` is what is part of a dropped table (automatic and internal
+# dependencies); `other` is what depends on it and stands for itself. A view hangs on its query's rule.
+_GONE = """
+WITH RECURSIVE gone(classid, objid, own, other) AS (
+    SELECT 'pg_class'::regclass::oid, dropped, true, false FROM unnest($1::oid[]) dropped
+    UNION
+    SELECT next.classid, next.objid, g.own AND next.part, NOT next.part
+    FROM gone g CROSS JOIN LATERAL (
+        SELECT CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass::oid END AS classid,
+               coalesce(w.ev_class, d.objid) AS objid, d.deptype IN ('a', 'i', 'P', 'S') AS part
+        FROM pg_depend d
+        LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid AND w.rulename = '_RETURN'
+        WHERE d.refclassid = g.classid AND d.refobjid = g.objid
+          AND (d.classid, d.objid) <> (g.classid, g.objid)) next)
+SELECT classid, objid, bool_or(other) AND NOT bool_or(own) AS other,
+       (pg_identify_object(classid, objid, 0)).type AS kind,
+       (pg_identify_object(classid, objid, 0)).identity AS identity
+FROM gone GROUP BY classid, objid
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a schema gets into a target.
+
+    Attributes:
+        dropped: The tables that go, as SQL writes them; with CASCADE, now that all that it reaches comes back.
+        made: The entries to make, in order.
+        reused: The entries that exist already, equal.
+        problems: What forbids it; then nothing else counts.
+    """
+
+    dropped: tuple[str, ...]
+    made: tuple[Entry, ...]
+    reused: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+
+
+async def clear(
+    connection: Connection, kept: Sequence[Entry], existing: Sequence[Entry], standing: Sequence[Relation]
+) -> Way:
+    """Find the way for a schema into a target.
+
+    Args:
+        connection: A session of the target, in a transaction: tables that go are locked until it ends.
+        kept: What is to be made.
+        existing: The target's own schema.
+        standing: The target's relations, those marked whose names the selection has, and their partitions.
+    """
+    dropped = [relation for relation in standing if relation.chosen and relation.holds_rows]
+    names = tuple(qualified(relation.name) for relation in dropped)
+    if names:
+        await connection.execute(f"LOCK TABLE ONLY {', ONLY '.join(names)} IN ACCESS EXCLUSIVE MODE")
+    keys = {entry.key for entry in kept}
+    by_row = {(entry.catalog, entry.oid): entry for entry in existing if entry.oid}
+    gone: set[tuple[int, int]] = set()
+    problems: list[Problem] = []
+    for row in await connection.fetch(_GONE, [relation.oid for relation in dropped]):
+        entry = by_row.get((row["classid"], row["objid"]))
+        gone.add((row["classid"], row["objid"]))
+        if row["other"] and (entry is None or entry.key not in keys):
+            problems.append(
+                Problem(
+                    code="unselected-dependent",
+                    message=f"{row['kind']} {row['identity']} in the target depends on a table that is to be replaced",
+                    hint="drop it in the target, or select its own table too",
+                )
+            )
+    made, reused, differing = _compare(kept, _left(existing, gone))
+    return Way(names, made, reused, (*problems, *differing))
+
+
+def _left(existing: Sequence[Entry], gone: set[tuple[int, int]]) -> list[Entry]:
+    """Answer the entries that stay: not what goes, nor what depends on it."""
+    lost: set[int] = set()
+    for entry in existing:
+        if (entry.catalog, entry.oid) in gone or not lost.isdisjoint(entry.depends):
+            lost.add(entry.id)
+    return [entry for entry in existing if entry.id not in lost]
+
+
+def _compare(
+    kept: Sequence[Entry], left: Sequence[Entry]
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...], tuple[Problem, ...]]:
+    """Sort what is to be made into what must be, what is there already, and what is there otherwise."""
+    by_key = {entry.key: entry for entry in left}
+    # Tables, views, sequences and indexes share one space of names in each schema.
+    kinds = {(entry.schema, entry.name): entry.kind for entry in left if entry.kind in _SHARED_NAMES}
+    made: list[Entry] = []
+    reused: list[Entry] = []
+    problems: list[Problem] = []
+    for entry in kept:
+        there = by_key.get(entry.key)
+        if there is not None and (there.sql == entry.sql or entry.kind in {"SCHEMA", "EXTENSION"}):
+            reused.append(entry)
+        elif there is not None:
+            problems.append(_differs(entry, entry.kind, "differently"))
+        elif entry.kind in _SHARED_NAMES and (entry.schema, entry.name) in kinds:
+            problems.append(
+                _differs(entry, kinds[entry.schema, entry.name], f"as a {entry.kind.lower()} is to be made")
+            )
+        else:
+            made.append(entry)
+    return tuple(made), tuple(reused), tuple(problems)
+
+
+_SHARED_NAMES = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE", "SEQUENCE", "INDEX"})
+
+
+def _differs(entry: Entry, kind: str, how: str) -> Problem:
+    return Problem(
+        code="exists-differently",
+        message=f"{kind.lower()} {entry.label} exists in the target {how}",
+        hint="drop or rename it in the target, or make it equal to the source's",
+    )

@@ -1,0 +1,212 @@
+"""Structure `create`: the source's schema is made in the target.
+
+Types and empty tables are made at once, in the transaction that prepares the target. What would slow the rows down or
+stop them (indexes, keys, foreign keys, triggers, rules) is written into the run's work and made when they are in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from elute_connector.connectors.postgresql.catalog import Connection
+from elute_connector.connectors.postgresql.errors import mapped
+from elute_connector.connectors.postgresql.identifiers import qualified
+from elute_connector.connectors.postgresql.target import relations
+from elute_connector.connectors.postgresql.target.access import Access
+from elute_connector.connectors.postgresql.target.archive import Entry, dump
+from elute_connector.connectors.postgresql.target.conflicts import Way, clear
+from elute_connector.connectors.postgresql.target.fence import SCHEMA
+from elute_connector.connectors.postgresql.target.kept import choose
+from elute_connector.connectors.postgresql.target.relations import Relation, RelationKind
+from elute_connector.connectors.postgresql.target.work import Phase, WorkItem
+from elute_connector.domain.dataset_name import DatasetName
+from elute_connector.domain.target import CreateOptions
+from elute_wire.errors import PlanRefused, Problem, Severity
+
+_PHASES = {
+    "INDEX": Phase.INDEX,
+    "CONSTRAINT": Phase.INDEX,
+    "INDEX ATTACH": Phase.ATTACH,
+    "STATISTICS": Phase.OBJECT,
+    "CHECK CONSTRAINT": Phase.CONSTRAINT,
+    "FK CONSTRAINT": Phase.FOREIGN_KEY,
+    "TRIGGER": Phase.TRIGGER,
+    "POLICY": Phase.TRIGGER,
+    "ROW SECURITY": Phase.TRIGGER,
+    "ACL": Phase.GRANT,
+}
+"""What is made after the rows, and when. Of everything else, what depends on one of these follows it."""
+
+# Bodies may name what comes later, or never.
+_SESSION = "SET LOCAL check_function_bodies = off; SET LOCAL standard_conforming_strings = on"
+
+_HAS_SOMETHING = r"""
+    SELECT EXISTS (SELECT FROM pg_namespace
+                   WHERE nspname NOT LIKE 'pg\_%' AND nspname NOT IN ('information_schema', 'public', $1))
+        OR EXISTS (SELECT FROM pg_depend
+                   WHERE refclassid = 'pg_namespace'::regclass AND refobjid = to_regnamespace('public'))
+        OR EXISTS (SELECT FROM pg_extension WHERE extname <> 'plpgsql')
+"""
+_POPULATED = "SELECT oid FROM pg_class WHERE relkind = 'm' AND relispopulated"
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What is to be made in a target, read from the source.
+
+    Attributes:
+        entries: The objects, in order.
+        populated: The materialized views that have rows in the source, by their object identifiers there.
+        existing: The target's own objects.
+        problems: What forbids it, and what a person should know.
+    """
+
+    entries: tuple[Entry, ...]
+    populated: frozenset[int]
+    existing: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def sequences(self) -> tuple[DatasetName, ...]:
+        """The sequences among the entries."""
+        return tuple(DatasetName(entry.schema, entry.name) for entry in self.entries if entry.kind == "SEQUENCE")
+
+
+async def draw(source: Access, target: Access, datasets: Sequence[DatasetName], options: CreateOptions) -> Blueprint:
+    """Read what is to be made, and what the target has; changes nothing.
+
+    Raises:
+        SnapshotLost: The source's snapshot is gone.
+        StoreError: One of both servers, or the way to it, failed.
+    """
+    with mapped("reading the source's schema"):
+        known = await relations.read(source.connection, datasets)
+        populated = frozenset(row["oid"] for row in await source.connection.fetch(_POPULATED))
+    unreadable = [r.name for r in known if not r.readable and not r.chosen]
+    (entries, existing) = await asyncio.gather(
+        dump(source, options, excluded=unreadable), _describe_target(target, options)
+    )
+    choice = choose(entries, known)
+    return Blueprint(choice.entries, populated, existing, (*_unfit(datasets, known), *choice.problems))
+
+
+async def apply(connection: Connection, blueprint: Blueprint, datasets: Sequence[DatasetName]) -> list[WorkItem]:
+    """Replace the selected tables by empty ones, in the caller's transaction.
+
+    Returns:
+        What is left to do once the rows are in.
+
+    Raises:
+        PlanRefused: Something that the pipeline does not select stands in the way.
+        StoreError: A statement failed.
+    """
+    standing = await relations.read(connection, datasets)
+    way = await clear(connection, blueprint.entries, blueprint.existing, standing)
+    refuse(way.problems)
+    await connection.execute(_SESSION)
+    if way.dropped:
+        await connection.execute(f"DROP TABLE IF EXISTS {', '.join(way.dropped)} CASCADE")
+    phases = _phases(blueprint.entries)
+    await _make(connection, [entry for entry in way.made if entry.id not in phases])
+    return [*_work(way, phases), *_refreshes(blueprint)]
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raise all problems that forbid the run, if there are any."""
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if errors:
+        raise PlanRefused(
+            f"preparing the target: {errors[0].message}" + (f", and {len(errors) - 1} more" if errors[1:] else ""),
+            hint=errors[0].hint,
+            problems=tuple(errors),
+        )
+
+
+async def _describe_target(target: Access, options: CreateOptions) -> tuple[Entry, ...]:
+    """Describe what the target has beside our own tables; at once nothing where it has nothing."""
+    with mapped("reading the target's schema"):
+        if not await target.connection.fetchval(_HAS_SOMETHING, SCHEMA):
+            return ()
+        known = await relations.read(target.connection, ())
+    excluded = [relation.name for relation in known if not relation.readable or relation.name.schema == SCHEMA]
+    return await dump(target, options, excluded=excluded)
+
+
+def _unfit(datasets: Sequence[DatasetName], known: Sequence[Relation]) -> Iterator[Problem]:
+    """Answer the datasets that are no tables, and the partitions that live elsewhere."""
+    by_name = {relation.name: relation for relation in known}
+    for name in datasets:
+        relation = by_name.get(name)
+        if relation is None:
+            yield Problem("no-such-dataset", f"the source has no table {name}", dataset=str(name))
+        elif relation.kind not in {RelationKind.TABLE, RelationKind.PARTITIONED}:
+            yield Problem(
+                "not-a-table",
+                f"{name} is a {relation.kind.name.lower().replace('_', ' ')}, which structure `create` does not make",
+                hint="leave it out: views come along with the tables that they read; or make a table of that name in "
+                "the target and use structure `keep`",
+                dataset=str(name),
+            )
+    for relation in known:
+        if relation.chosen and relation.partition and relation.kind is RelationKind.FOREIGN:
+            yield Problem(
+                "foreign-partition",
+                f"the partition {relation.name} is a foreign table, which is never copied",
+                hint="make the tables in the target and use structure `keep`",
+            )
+
+
+def _phases(entries: Sequence[Entry]) -> dict[int, Phase]:
+    """Answer the phase of every entry that has to wait for the rows."""
+    phases: dict[int, Phase] = {}
+    for entry in entries:
+        own = _PHASES.get(entry.kind)
+        if entry.kind == "RULE":
+            own = Phase.OBJECT if entry.name.endswith(" _RETURN") else Phase.TRIGGER
+        later = [phases[number] for number in entry.depends if number in phases]
+        # An index of a view that needs a key is made after that view, and a comment after what it is about.
+        follows = [Phase.OBJECT if phase is Phase.INDEX and own is None else phase for phase in later]
+        waits = [phase for phase in (own, *follows) if phase is not None]
+        if waits:
+            phases[entry.id] = max(waits, key=lambda phase: phase.place)
+    return phases
+
+
+def _work(way: Way, phases: dict[int, Phase]) -> Iterator[WorkItem]:
+    tables = {entry.id: qualified(DatasetName(entry.schema, entry.name)) for entry in way.made if entry.kind == "TABLE"}
+    for entry in way.made:
+        if entry.id in phases:
+            table = next((tables[number] for number in entry.depends if number in tables), "")
+            yield WorkItem(phases[entry.id], f"{entry.kind.lower()} {entry.label}", entry.sql, table)
+
+
+def _refreshes(blueprint: Blueprint) -> Iterator[WorkItem]:
+    for entry in blueprint.entries:
+        if entry.kind == "MATERIALIZED VIEW" and entry.oid in blueprint.populated:
+            name = qualified(DatasetName(entry.schema, entry.name))
+            yield WorkItem(Phase.VIEW, f"materialized view {entry.label}", f"REFRESH MATERIALIZED VIEW {name};")
+
+
+async def _make(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Run entries as one script; where it fails, one by one, so that the error names the object."""
+    try:
+        async with connection.transaction():
+            await connection.execute("\n".join(_script(entries)))
+    except asyncpg.PostgresError:
+        for statement, entry in zip(_script(entries), entries, strict=True):
+            with mapped(f"making {entry.kind.lower()} {entry.label}"):
+                await connection.execute(statement)
+
+
+def _script(entries: Sequence[Entry]) -> Iterator[str]:
+    access_method = ""
+    for entry in entries:
+        if entry.kind in {"TABLE", "MATERIALIZED VIEW"} and entry.access_method not in {"", access_method}:
+            access_method = entry.access_method
+            yield f"SET LOCAL default_table_access_method = {access_method};\n{entry.sql}"
+        else:
+            yield entry.sql

@@ -1,0 +1,82 @@
+"""PrepareTarget: makes a target ready for the rows of a run, in one transaction."""
+
+from __future__ import annotations
+
+from elute_connector.connectors.postgresql.catalog import Connection
+from elute_connector.connectors.postgresql.errors import mapped
+from elute_connector.connectors.postgresql.target import create, fence, keep, marker, relations, work
+from elute_connector.connectors.postgresql.target.access import Access
+from elute_connector.connectors.postgresql.target.identity import refuse_same_database
+from elute_connector.domain.target import Fence, Preparation, Prepared, RunState, Structure
+from elute_wire.errors import InvalidRequest, Problem, Severity
+
+
+async def prepare(source: Access, target: Access, request: Preparation) -> Prepared:
+    """Make a target ready: its schema or its emptied tables, its fence, and the mark that it is half-loaded.
+
+    All of it happens in one transaction, so after a failure the target is as it was. A repeated call changes nothing.
+    With `restarted`, those datasets are emptied and their partitions are replaced, also in one transaction; loaders
+    that still work on the former ones are ended.
+
+    Args:
+        source: The source, with the snapshot that the run reads under.
+        target: The target; its session is in no transaction.
+        request: What the run asks for.
+
+    Raises:
+        PlanRefused: The target is the source, is half-loaded by another run, or something that the pipeline does not
+            select stands in the way.
+        SnapshotLost: The source's snapshot is gone.
+        StoreError: One of both servers, or the way to it, failed.
+    """
+    run_fence = fence.fence_of(request.run_id)
+    with mapped(f"preparing the target {target.config.database}"):
+        known = await marker.read(target.connection, request.run_id)
+        if known is None:
+            if request.restarted:
+                raise InvalidRequest(f"restarting datasets: run {request.run_id} is not in this target")
+            return Prepared(run_fence, await _begin(source, target, request, run_fence))
+        if request.restarted:
+            if known.state is not RunState.LOADING:
+                raise InvalidRequest("restarting datasets: all rows of the run are in")
+            await _restart(target.connection, request, run_fence)
+    return Prepared(run_fence)
+
+
+async def _begin(source: Access, target: Access, request: Preparation, run_fence: Fence) -> tuple[Problem, ...]:
+    connection = target.connection
+    await refuse_same_database(source.connection, connection)
+    blueprint = None
+    if request.structure is Structure.CREATE:
+        blueprint = await create.draw(source, target, request.datasets, request.create)
+        create.refuse(blueprint.problems)
+    async with connection.transaction():
+        await marker.open_schema(connection)
+        # Only now nobody else can begin; another call of the same run may have been first.
+        present = await marker.read_all(connection)
+        if any(run.run_id == request.run_id for run in present):
+            return ()
+        create.refuse(marker.overlaps(present, request.datasets))
+        await marker.insert(connection, request.run_id, request.structure, request.datasets)
+        await fence.create(connection, run_fence)
+        await fence.insert(connection, run_fence, request.partitions)
+        await work.create(connection, request.run_id)
+        if blueprint:
+            items = await create.apply(connection, blueprint, request.datasets)
+            await marker.set_sequences(connection, request.run_id, blueprint.sequences)
+        else:
+            items = await keep.apply(connection, request.datasets)
+        await work.insert(connection, request.run_id, items)
+    return tuple(p for p in blueprint.problems if p.severity is not Severity.ERROR) if blueprint else ()
+
+
+async def _restart(connection: Connection, request: Preparation, run_fence: Fence) -> None:
+    async with connection.transaction():
+        await marker.open_schema(connection)
+        if await fence.has_all(connection, run_fence, request.partitions):
+            return
+        # First the fence: from here to the end nobody can begin to load a table that is about to be emptied.
+        await fence.retire(connection, run_fence, request.retired)
+        chosen = [r for r in await relations.read(connection, request.restarted) if r.chosen]
+        await keep.truncate(connection, chosen)
+        await fence.insert(connection, run_fence, request.partitions)
