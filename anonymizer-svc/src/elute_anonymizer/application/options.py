@@ -1,4 +1,8 @@
-"""What the options of all techniques have in common."""
+"""What the options of all techniques have in common.
+
+Pseudonyms depend on a technique's options. A field with `exclude=True` is left out of that: it says what happens to
+values that get no pseudonym, and two rules that differ in it still join.
+"""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def _column(field: FieldFacts) -> ColumnFacts:
 
 def _lens(treatment: Treatment, policy: Policy, ring: KeyRing, positions: Mapping[str, int]) -> Lens:
     definition, options = treatment.definition, treatment.options
-    # Options at their defaults are left out, so that writing a default and adding an option change no pseudonym.
+    # Options at their defaults are left out, so that writing one out, or adding an option, changes no pseudonym.
     written = options.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     key = ring.domain_key(
         treatment.domain, definition.name, json.dumps(written, sort_keys=True), version=policy.key_version

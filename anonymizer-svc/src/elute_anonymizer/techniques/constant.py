@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import pyarrow as pa
 from pydantic import Field
@@ -31,7 +31,7 @@ _FORMS = {
 class Config(Options):
     """The value, written as JSON writes it; dates and times as ISO 8601 does."""
 
-    value: str | int | float | bool = Field(max_length=10_000)
+    value: Annotated[str, Field(max_length=10_000)] | int | float | bool
     nulls: Literal["keep", "replace"] = "keep"
 
 

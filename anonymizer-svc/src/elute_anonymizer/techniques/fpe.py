@@ -76,7 +76,7 @@ class Config(Options):
 
     format: Format
     keep_first: int = Field(0, ge=0, le=12)
-    others: Literal["mask", "refuse"] = "mask"
+    others: Literal["mask", "refuse"] = Field("mask", exclude=True)
 
     @model_validator(mode="after")
     def _phone_keeps_its_own(self) -> Self:

@@ -17,6 +17,7 @@ from elute_anonymizer.domain.columns import Column
 from elute_anonymizer.domain.keys import DomainKey
 from elute_anonymizer.domain.technique import Cells, ColumnFacts, Definition, Kept, Uniqueness, Verdict
 from elute_anonymizer.domain.temporal import LIMITS, numbers, with_numbers
+from elute_wire.errors import Problem
 from elute_wire.schema import LogicalType
 
 _MONTHS = {"year": 12, "quarter": 3, "month": 1}
@@ -62,9 +63,18 @@ class GeneralizeDate:
         return (months // length * length).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
 
 
-def judge(_config: Config, _column: ColumnFacts) -> Verdict:
+def judge(config: Config, column: ColumnFacts) -> Verdict:
     """Order stays, not strictly: dates of one period become equal."""
-    return Verdict(keeps=frozenset({Kept.NULLS, Kept.ORDER, Kept.FORMAT, Kept.PART}), uniqueness=Uniqueness.LOSSY)
+    idle = Problem(
+        "no-effect",
+        f"generalize_date on column {column.name}: days of a date column stay as they are",
+        hint="choose a longer period, or keep the column",
+    )
+    return Verdict(
+        keeps=frozenset({Kept.NULLS, Kept.ORDER, Kept.FORMAT, Kept.PART}),
+        uniqueness=Uniqueness.LOSSY,
+        problems=(idle,) if config.to == "day" and column.logical is LogicalType.DATE else (),
+    )
 
 
 DEFINITION = Definition(

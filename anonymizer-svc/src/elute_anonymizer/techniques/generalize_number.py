@@ -117,6 +117,8 @@ def _problems(config: Config, column: ColumnFacts) -> list[Problem]:
         found.append(Problem("option-misfit", f"{named} has no fractions, the bands do", hint="choose whole numbers"))
     if any(abs(end) >= 2 ** (bits - 1) for end in ends):
         found.append(Problem("option-misfit", f"{named} does not hold min or max", hint="choose ends within the type"))
+    if config.band == 1:
+        found.append(Problem("no-effect", f"{named} stays as it is in bands of 1", hint="choose wider bands"))
     return found
 
 

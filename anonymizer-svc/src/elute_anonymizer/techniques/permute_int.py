@@ -46,7 +46,7 @@ class Config(Options):
 
     min: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
     max: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
-    others: Literal["refuse", "null"] = "refuse"
+    others: Literal["refuse", "null"] = Field("refuse", exclude=True)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
