@@ -1,8 +1,8 @@
 """The questions that Discover asks PostgreSQL's catalogs: a fixed number, whatever the number of tables.
 
 Valid for versions 14 to 18. Catalog columns that only some versions have are read through `to_jsonb(row)`, so that
-one text serves all. Constants in stored expressions are found by the `CONST` nodes of their trees, without printing
-any expression.
+one text serves all. Orders are those of type `name` or of collation C: the same whatever the database's own is.
+Constants in stored expressions are found by the `CONST` nodes of their trees, without printing any expression.
 """
 
 # ruff: noqa: S608 - put together from constants alone
@@ -18,7 +18,7 @@ FROM pg_database WHERE datname = current_database()
 
 EXTENSIONS = """
 SELECT e.extname::text AS name, e.extversion AS version, n.nspname::text AS schema
-FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace ORDER BY 1
+FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace ORDER BY e.extname
 """
 
 # What an extension made comes with the extension; temporary tables belong to one session.
@@ -40,7 +40,7 @@ SELECT oid, nspname::text AS schema, relname::text AS name, relkind::text AS kin
        CASE WHEN relkind IN ('r', 'm')
             THEN coalesce(pg_relation_size(oid) / current_setting('block_size')::int, 0) ELSE 0 END AS pages,
        CASE WHEN relkind IN ('r', 'm') THEN coalesce(pg_table_size(oid), 0) ELSE 0 END AS size_bytes
-FROM relation ORDER BY 2, 3
+FROM relation ORDER BY nspname, relname
 """
 
 COLUMNS = f"""
@@ -117,7 +117,7 @@ SELECT i.indrelid AS relation, c.relname::text AS name, i.indisprimary AS is_pri
              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = p.number
              WHERE p.place <= i.indnkeyatts ORDER BY p.place) AS columns,
        CASE WHEN i.indpred IS NOT NULL OR i.indexprs IS NOT NULL THEN
-           ARRAY(SELECT DISTINCT a.attname::text FROM pg_depend d
+           ARRAY(SELECT DISTINCT a.attname::text COLLATE "C" FROM pg_depend d
                  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
                  WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
                    AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid > 0
@@ -141,7 +141,7 @@ SELECT k.conrelid AS relation, k.conname::text AS name, k.contype::text AS kind,
              JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = p.number
              ORDER BY p.place) AS target_columns,
        CASE WHEN k.contype = 'x' THEN
-           ARRAY(SELECT DISTINCT a.attname::text FROM pg_depend d
+           ARRAY(SELECT DISTINCT a.attname::text COLLATE "C" FROM pg_depend d
                  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
                  WHERE d.classid = 'pg_constraint'::regclass AND d.objid = k.oid
                    AND d.refclassid = 'pg_class'::regclass AND d.refobjid = k.conrelid AND d.refobjsubid > 0
@@ -185,7 +185,7 @@ LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND {_OF_USERS}
   AND NOT EXISTS (SELECT FROM pg_depend x
                   WHERE x.classid = 'pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e')
-ORDER BY 1, 2
+ORDER BY n.nspname, c.relname
 """
 
 # Booleans, and the sequence's name inside nextval('…'::regclass), are no one's data.
