@@ -51,9 +51,8 @@ def check(
     problems += _domain_conflicts(plan, assignments)
     for stream in streams.values():
         problems += _changed_keys(stream)
-        if stream.steps and pipeline.verify is Verify.ROWS:
-            message = f"the rows of {stream.dataset.name} are only counted, because it has steps"
-            problems.append(Kind.NOT_COMPARABLE.problem(message, pointer="/verify", dataset=stream.dataset.name))
+    if pipeline.verify is Verify.ROWS:
+        problems += _not_comparable(plan)
     return problems
 
 
@@ -166,6 +165,13 @@ def _conflict(domain: str, rule: Rule, other: Rule) -> Problem:
         hint="give one of the two rules a `domain` of its own",
         pointer=rule.pointer,
     )
+
+
+def _not_comparable(plan: Plan) -> Iterator[Problem]:
+    for dataset in plan.datasets:
+        if not dataset.comparable:
+            message = f"rows of {dataset.name} are only counted: what is kept of them changes on the way, or nothing is"
+            yield Kind.NOT_COMPARABLE.problem(message, pointer="/verify", dataset=dataset.name)
 
 
 def _changed_keys(stream: Stream) -> Iterator[Problem]:

@@ -76,6 +76,7 @@ def _dataset(stream: Stream, condition: str, assignments: Assignments) -> Datase
         estimated_rows=dataset.estimated_rows,
         size_bytes=dataset.size_bytes,
         fingerprint=dataset.fingerprint,
+        references=tuple(sorted({key.target for key in dataset.foreign_keys})),
     )
 
 
@@ -122,10 +123,13 @@ def with_effects(plan: Plan, effects: Mapping[ColumnName, Effect], key_version: 
     """Add what the anonymizer says; what its techniques read travels typed, subjects included."""
     datasets = []
     for dataset in plan.datasets:
-        columns = tuple(replace(c, effect=effects.get(ColumnName(dataset.name, c.name))) for c in dataset.columns)
-        read = {rule.subject for rule in dataset.rules if rule.subject}
-        read |= {column.name for column in columns if column.effect and column.effect.reads_values}
-        datasets.append(_with_lanes(replace(dataset, columns=columns), dict.fromkeys(read, Lane.TYPED)))
+        found = {column.name: effects.get(ColumnName(dataset.name, column.name)) for column in dataset.columns}
+        read = {rule.subject for rule in dataset.rules}
+        read |= {name for name, effect in found.items() if effect and effect.reads_values}
+        columns = tuple(
+            replace(c, effect=found[c.name], lane=Lane.TYPED if c.name in read else c.lane) for c in dataset.columns
+        )
+        datasets.append(_read_alike(replace(dataset, columns=columns)))
     return replace(plan, datasets=tuple(datasets), key_version=key_version)
 
 
@@ -133,26 +137,21 @@ def with_binding(
     dataset: DatasetPlan, columns: Mapping[str, tuple[Lane, Binding]], *, through_root: bool, as_text: bool
 ) -> DatasetPlan:
     """Add what the target says of a dataset; a column that it must convert travels typed."""
-    bound = _with_lanes(dataset, {name: lane for name, (lane, _) in columns.items()})
-    return replace(
-        bound,
-        columns=tuple(
-            replace(column, binding=columns[column.name][1]) if column.name in columns else column
-            for column in bound.columns
-        ),
-        load_through_root=through_root,
-        text_mode=dataset.text_mode or as_text,
+    bound = tuple(
+        replace(column, lane=columns[column.name][0], binding=columns[column.name][1])
+        if column.name in columns
+        else column
+        for column in dataset.columns
     )
+    text_mode = dataset.text_mode or as_text
+    return _read_alike(replace(dataset, columns=bound, load_through_root=through_root, text_mode=text_mode))
 
 
-def _with_lanes(dataset: DatasetPlan, lanes: Mapping[str, Lane]) -> DatasetPlan:
-    """Set lanes of columns, where they are read as well, if they come straight from the source."""
-    straight = {column.name for column in dataset.columns if column.type}
-    return replace(
-        dataset,
-        columns=tuple(replace(column, lane=lanes.get(column.name, column.lane)) for column in dataset.columns),
-        extracted=tuple(
-            replace(column, lane=lanes[column.name]) if column.name in lanes and column.name in straight else column
-            for column in dataset.extracted
-        ),
+def _read_alike(dataset: DatasetPlan) -> DatasetPlan:
+    """Read each column in the lane in which it is written, if it comes straight from the source."""
+    lanes = {column.name: column.lane for column in dataset.columns if column.type}
+    extracted = tuple(
+        column if lanes.get(column.name, column.lane) is column.lane else replace(column, lane=lanes[column.name])
+        for column in dataset.extracted
     )
+    return replace(dataset, extracted=extracted)

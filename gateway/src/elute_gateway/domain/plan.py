@@ -150,6 +150,7 @@ class DatasetPlan:
         estimated_rows: -1 when the source does not know.
         size_bytes: On the source's disk, indexes not counted.
         fingerprint: SHA-256 of the source's structure, hexadecimal; its snapshot must have the same.
+        references: The datasets that its foreign keys refer to.
     """
 
     name: DatasetName
@@ -165,6 +166,7 @@ class DatasetPlan:
     estimated_rows: int = -1
     size_bytes: int = 0
     fingerprint: str = ""
+    references: tuple[DatasetName, ...] = ()
 
     @property
     def scrubbed(self) -> bool:
@@ -173,10 +175,15 @@ class DatasetPlan:
 
     @property
     def comparable(self) -> tuple[str, ...]:
-        """The columns whose contents must be equal in source and target; empty when only rows can be counted."""
-        if self.steps:
+        """The columns whose contents must be equal in source and target; empty when only rows can be counted.
+
+        They are all that is kept. Where a step or a cast may change one of them, nothing is compared: a sum that
+        leaves it out would look like more than it is.
+        """
+        kept = tuple(column for column in self.columns if not column.scrubbed)
+        if any(c.changed or not c.type or (c.binding and c.binding.cast) for c in kept):
             return ()
-        return tuple(column.name for column in self.columns if not column.scrubbed)
+        return tuple(column.name for column in kept)
 
 
 @dataclass(frozen=True, slots=True)

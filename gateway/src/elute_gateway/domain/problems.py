@@ -52,7 +52,10 @@ class Kind(Enum):
     STEP_CHANGES_KEY = _WARNING, "A step changes values of a key or a foreign key."
     LITERAL_IN_METADATA = _NOTE, "The structure of a scrubbed dataset holds a constant, which may be personal data."
     RAW_COPY = _WARNING, "Rows are copied as they are: `scrub: off`."
-    NOT_COMPARABLE = _NOTE, "`verify: rows` can only count the rows of a dataset, because a step changes them."
+    NOT_COMPARABLE = (
+        _NOTE,
+        "`verify: rows` can only count the rows of a dataset: a step or a cast changes what is kept, or nothing is.",
+    )
     # What has changed since the policy was pinned.
     DATASET_ADDED = _ERROR, "A dataset has appeared under a pattern since the policy was pinned."
     DATASET_REMOVED = _ERROR, "A dataset of the pinned policy has gone."
