@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 
 import hypothesis
@@ -10,6 +10,7 @@ import pytest
 
 from elute_gateway.embedded.postgresql import PostgresServer
 from tests.support.postgresql import DEFAULT_VERSION, Database, PostgresFleet, discard, new_server
+from tests.support.services import System, running_system
 
 # How long one example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("elute", deadline=None)
@@ -66,3 +67,24 @@ def own_server(version: int) -> Iterator[PostgresServer]:
         server.initialize()
         server.start()
         yield server
+
+
+@pytest.fixture(scope="session")
+def _services() -> Iterator[System]:
+    with running_system() as system:
+        yield system
+
+
+@pytest.fixture
+async def services(_services: System) -> System:
+    """The data plane's services, shared by the whole session: leave them as they are."""
+    await _services.ready()
+    return _services
+
+
+@pytest.fixture
+async def own_services() -> AsyncIterator[System]:
+    """The data plane's services, for one test alone: yours to kill."""
+    with running_system() as system:
+        await system.ready()
+        yield system

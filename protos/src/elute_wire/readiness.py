@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # it ships none
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from elute_wire.errors import EluteError
 from elute_wire.telemetry import logger
