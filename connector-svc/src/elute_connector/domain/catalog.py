@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
@@ -191,9 +192,10 @@ class Extension:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All that a database holds outside its system schemas, ordered by name.
+    """All that a database holds outside its system schemas.
 
     Attributes:
+        datasets: The datasets, ordered by name.
         types: The enumerations, domains, composites and ranges that neither server nor extension defines.
         server_version: The server's number, for example 160014.
         encoding: The database's encoding, for example `UTF8`.
@@ -215,7 +217,9 @@ class Catalog:
 
     def dataset(self, name: DatasetName) -> Dataset | None:
         """Find a dataset by its name."""
-        return next((dataset for dataset in self.datasets if dataset.name == name), None)
+        place = bisect_left(self.datasets, name, key=lambda dataset: dataset.name)
+        found = self.datasets[place : place + 1]
+        return found[0] if found and found[0].name == name else None
 
 
 def reference_cycles(datasets: Iterable[Dataset]) -> tuple[tuple[DatasetName, ...], ...]:

@@ -127,7 +127,8 @@ class _Relations:
 
     def datasets(self) -> tuple[Dataset, ...]:
         """Build every dataset, ordered by name."""
-        return tuple(self._dataset(oid, row) for oid, row in self._rows.items() if not row["partition"])
+        datasets = (self._dataset(oid, row) for oid, row in self._rows.items() if not row["partition"])
+        return tuple(sorted(datasets, key=lambda dataset: dataset.name))
 
     def all_sequences(self) -> tuple[Sequence, ...]:
         """Build every sequence, ordered by name."""
