@@ -1,0 +1,1 @@
+"""Elute's transform service: cleans batches, step by step."""

@@ -1,0 +1,1 @@
+"""Steps over datasets: judged before a run, and put to work on batches."""

@@ -1,0 +1,1 @@
+"""What a step is, what it works on, and the expressions that it may be given."""

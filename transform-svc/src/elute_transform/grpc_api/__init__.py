@@ -1,0 +1,1 @@
+"""The service's door: `TransformService`, and the transform stage of `StageService`."""
