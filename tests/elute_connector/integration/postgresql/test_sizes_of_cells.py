@@ -20,9 +20,10 @@ async def test_a_cell_of_fifty_mebibytes_arrives(source: Database, target: Datab
 async def test_batches_of_a_few_rows_arrive_whole_and_in_order(source: Database, target: Database) -> None:
     for database in (source, target):
         database.run("CREATE TABLE t (n int, a numeric, b uuid, c date, d jsonb, e timestamptz, f varchar(9))")
-    source.run("""INSERT INTO t SELECT i, CASE WHEN i % 3 > 0 THEN i / 7.0 END,
-        CASE WHEN i % 5 > 0 THEN gen_random_uuid() END, CASE WHEN i % 4 > 0 THEN date '2000-01-01' - i END, CASE WHEN i % 2 > 0 THEN to_jsonb(i) END,
-        CASE WHEN i % 6 > 0 THEN now() - i * interval '1 year' END, CASE WHEN i % 7 > 0 THEN 'v' || i END
+    source.run("""
+        INSERT INTO t SELECT i, CASE WHEN i % 3 > 0 THEN i / 7.0 END, CASE WHEN i % 5 > 0 THEN gen_random_uuid() END,
+            CASE WHEN i % 4 > 0 THEN date '2000-01-01' - i END, CASE WHEN i % 2 > 0 THEN to_jsonb(i) END,
+            CASE WHEN i % 6 > 0 THEN now() - i * interval '1 year' END, CASE WHEN i % 7 > 0 THEN 'v' || i END
         FROM generate_series(1, 2000) i""")
     for text in (False, True):
         await carry(source, target, "t", touched=None, text=text, batch_bytes=2000)
