@@ -79,5 +79,6 @@ def _effect(effect: Effect) -> anonymizer_pb2.ColumnEffect:
         uniqueness=_UNIQUENESSES[effect.verdict.uniqueness],
         reversible=effect.reversible,
         reads_values=effect.reads_values,
+        keyed=effect.keyed,
         logical=to_logical(effect.logical),
     )
