@@ -188,12 +188,12 @@ class DigestSelection:
     Attributes:
         dataset: The dataset.
         columns: The columns whose content is summed; none: rows are only counted.
-        where: A validated SQL condition on its rows; empty for all.
+        filter: A condition on its rows, as a person wrote it; empty for all.
     """
 
     dataset: DatasetName
     columns: tuple[str, ...] = ()
-    where: str = ""
+    filter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

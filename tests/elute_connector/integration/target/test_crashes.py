@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-import asyncpg
 import pytest
 
+from elute_connector.connectors.postgresql.catalog import Connection
 from elute_connector.connectors.postgresql.target import fence, keep
+from elute_connector.connectors.postgresql.target.relations import Relation
 from elute_connector.domain.target import Structure
 from elute_wire.errors import EluteError, FenceLost
 from tests.elute_connector.integration.target.conftest import Opener
@@ -44,8 +46,8 @@ async def test_a_crash_while_foreign_keys_are_dropped_leaves_the_target_as_it_wa
     before = schema_of(kept.target), keys_of(kept.target), triggers_of(kept.target)
     truncate = keep.truncate
 
-    async def killed(connection: asyncpg.Connection, *arguments: object, **named: object) -> None:
-        await truncate(connection, *arguments, **named)  # type: ignore[arg-type] - passed on as they came
+    async def killed(connection: Connection, chosen: Sequence[Relation], *, before: Sequence[str] = ()) -> None:
+        await truncate(connection, chosen, before=before)
         kill_sessions(kept.target)
 
     with monkeypatch.context() as patch:

@@ -96,15 +96,6 @@ async def test_a_writer_that_wakes_up_after_the_run_has_ended_writes_nothing(
     assert target.run("SELECT count(*) FROM orders") == "0"
 
 
-async def test_a_released_session_is_not_ended_by_the_next_claim(target: Database, open_session: Opener) -> None:
-    first, second = await open_session(target), await open_session(target)
-    await fenced(first, "p")
-    await fence.claim(first, FENCE, "p", 1)
-    await fence.release(first, FENCE, "p", 1)
-    await fence.claim(second, FENCE, "p", 2)
-    assert await first.fetchval("SELECT 1") == 1
-
-
 async def test_of_two_claims_at_once_the_later_epoch_wins(target: Database, open_session: Opener) -> None:
     first, second = await open_session(target), await open_session(target)
     await fenced(first, "p")

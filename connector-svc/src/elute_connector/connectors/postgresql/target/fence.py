@@ -122,17 +122,6 @@ async def claim(connection: Connection, fence: Fence, partition_id: str, epoch: 
         return None if claimed else await _stored(connection, fence, partition_id)
 
 
-async def release(connection: Connection, fence: Fence, partition_id: str, epoch: int) -> None:
-    """Say that this session works no longer on a partition, so that the next claim leaves it alone."""
-    with _fenced("releasing", partition_id):
-        await connection.execute(
-            f"""UPDATE {relation(fence)} SET claimant_pid = NULL, claimant_start = NULL
-                WHERE partition_id = $1 AND epoch = $2 AND NOT done""",
-            partition_id,
-            epoch,
-        )
-
-
 async def lock(connection: Connection, fence: Fence, partition_id: str, epoch: int) -> None:
     """Lock a partition's row until the transaction ends: the first statement of a load.
 
