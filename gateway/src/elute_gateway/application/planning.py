@@ -142,8 +142,8 @@ def _facts(stream: Stream, columns: Sequence[ColumnPlan]) -> list[ColumnFacts]:
             type=field.source.type if field.source else None,
             logical=field.logical,
             nullable=field.nullable,
-            unique=field.name in keyed,
-            loose_equality=field.name in computed or (field.source is not None and field.source.loose_equality),
+            unique=field.origin in keyed,
+            loose_equality=field.origin in computed or (field.source is not None and field.source.loose_equality),
         )
         for field in stream.fields
         if field.name in covered

@@ -106,7 +106,7 @@ def _fields(stream: Stream) -> list[transform_pb2.FieldDescription]:
 
 def _cleaned(stream: Stream, outcome: transform_pb2.TransformOutcome) -> Cleaned:
     fields = tuple(
-        MadeField(one.name, one.formatted_type, messages.read_logical_type(one.logical), one.nullable)
+        MadeField(one.name, one.formatted_type, messages.read_logical_type(one.logical), one.nullable, one.origin)
         for one in outcome.fields
     )
     after = cleaned(stream, fields, frozenset(outcome.touched), frozenset(outcome.changed))

@@ -17,7 +17,7 @@ from elute_wire.errors import Problem
 
 @dataclass(frozen=True, slots=True)
 class Scrubbed:
-    """A dataset and the columns of it that rules treat."""
+    """A dataset and the columns of it that rules treat, under the names that its structure knows."""
 
     dataset: Dataset
     columns: Mapping[str, Assignment]
@@ -39,9 +39,11 @@ def check(
     """Find everything that the structure of the source says about a plan."""
     problems = [] if pipeline.scrub else [_raw()]
     by_dataset: dict[DatasetName, dict[str, Assignment]] = {name: {} for name in streams}
-    for name, found in assignments.items():
-        if found.rule:
-            by_dataset[name.dataset][name.column] = found
+    for name, stream in streams.items():
+        for field in stream.fields:
+            found = assignments.get(ColumnName(name, field.name))
+            if found and found.rule:
+                by_dataset[name][field.origin] = found
     everything = [Scrubbed(streams[name].dataset, columns) for name, columns in by_dataset.items()]
     for scrubbed in everything:
         if scrubbed.columns:
@@ -135,6 +137,12 @@ def _unknown_constraints(pipeline: Pipeline, everything: list[Scrubbed]) -> Iter
         for constraint in _all_constraints(scrubbed.dataset)
         for _, _, rule in scrubbed.reading(constraint.columns)
     }
+    read |= {
+        (rule.pointer, key.name)
+        for scrubbed in everything
+        for key in scrubbed.dataset.foreign_keys
+        for _, _, rule in scrubbed.reading(key.columns)
+    }
     for rule in pipeline.scrub.rules if pipeline.scrub else ():
         for number, name in enumerate(rule.trusts):
             if (rule.pointer, name) not in read:
@@ -178,7 +186,8 @@ def _changed_keys(stream: Stream) -> Iterator[Problem]:
     dataset = stream.dataset
     keys = {column for key in dataset.unique_keys for column in key.columns}
     keys |= {column for key in dataset.foreign_keys for column in key.columns}
-    for name in sorted(keys & stream.changed):
+    changed = {field.origin for field in stream.fields if field.name in stream.changed}
+    for name in sorted(keys & changed):
         yield Kind.STEP_CHANGES_KEY.problem(
             f"a step changes {ColumnName(dataset.name, name)}, which belongs to a key",
             hint="two values may become the same, or a foreign key may no longer find its row",

@@ -101,10 +101,11 @@ def _columns(stream: Stream, assignments: Assignments) -> tuple[ColumnPlan, ...]
     for field in stream.fields:
         found = assignments.get(ColumnName(name, field.name))
         technique = found.rule.technique if found and found.rule else KEEP if found else ""
-        typed = field.source is None or field.name in stream.touched
+        typed = field.source is None or field.origin in stream.touched
         columns.append(
             ColumnPlan(
                 name=field.name,
+                origin=field.origin if field.source else "",
                 source_type=field.type,
                 type=field.source.type.fingerprint if field.source else "",
                 logical=field.logical,
@@ -149,7 +150,7 @@ def with_binding(
 
 def _read_alike(dataset: DatasetPlan) -> DatasetPlan:
     """Read each column in the lane in which it is written, if it comes straight from the source."""
-    lanes = {column.name: column.lane for column in dataset.columns if column.type}
+    lanes = {column.origin: column.lane for column in dataset.columns}
     extracted = tuple(
         column if lanes.get(column.name, column.lane) is column.lane else replace(column, lane=lanes[column.name])
         for column in dataset.extracted

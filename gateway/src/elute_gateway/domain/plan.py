@@ -88,6 +88,7 @@ class ColumnPlan:
 
     Attributes:
         name: Its name.
+        origin: The source's column that it is; empty for a column that a step made.
         source_type: The source's own name of its type, or `made by ` and a step's name.
         type: The fingerprint of the source's type; empty for a column that a step made.
         logical: What its values mean when they reach the anonymizer.
@@ -102,6 +103,7 @@ class ColumnPlan:
     """
 
     name: str
+    origin: str
     source_type: str
     type: str
     logical: LogicalType
@@ -177,11 +179,11 @@ class DatasetPlan:
     def comparable(self) -> tuple[str, ...]:
         """The columns whose contents must be equal in source and target; empty when only rows can be counted.
 
-        They are all that is kept. Where a step or a cast may change one of them, nothing is compared: a sum that
-        leaves it out would look like more than it is.
+        They are all that is kept. Where a step or a cast may change one of them, or gives it another name, nothing
+        is compared: a sum that leaves it out would look like more than it is.
         """
         kept = tuple(column for column in self.columns if not column.scrubbed)
-        if any(c.changed or not c.type or (c.binding and c.binding.cast) for c in kept):
+        if any(c.changed or c.origin != c.name or (c.binding and c.binding.cast) for c in kept):
             return ()
         return tuple(column.name for column in kept)
 

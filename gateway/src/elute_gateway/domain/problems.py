@@ -40,7 +40,7 @@ class Kind(Enum):
     RULE_AND_KEEP = _ERROR, "A column has both a rule and a keep."
     GENERATED_COLUMN = _ERROR, "A rule is for a generated column, which is computed and never written."
     FOREIGN_KEY_DIVERGES = _ERROR, "The two ends of a foreign key would get different pseudonyms."
-    FOREIGN_KEY_TYPES = _WARNING, "The two ends of a scrubbed foreign key have different types."
+    FOREIGN_KEY_TYPES = _ERROR, "The two ends of a scrubbed foreign key have different types, so pseudonyms may differ."
     DOMAIN_CONFLICT = _ERROR, "Two techniques, or two sets of options, share one domain."
     # What treats it, and what the store makes of that.
     INDEX_EQUALITY = _WARNING, "A unique index that compares expressions, or some rows only, reads a scrubbed column."

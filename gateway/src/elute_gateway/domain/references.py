@@ -29,14 +29,22 @@ class Reference:
 
 def references(streams: Collection[Stream]) -> list[Reference]:
     """Find the pairs of columns whose both ends are on their way."""
-    present = {ColumnName(s.dataset.name, field.name) for s in streams for field in s.fields}
-    pairs = [
-        Reference(key.name, ColumnName(stream.dataset.name, column), ColumnName(key.target, target))
+    present = {
+        ColumnName(stream.dataset.name, field.origin): ColumnName(stream.dataset.name, field.name)
+        for stream in streams
+        for field in stream.fields
+    }
+    pairs = (
+        (key.name, ColumnName(stream.dataset.name, column), ColumnName(key.target, target))
         for stream in streams
         for key in stream.dataset.foreign_keys
         for column, target in zip(key.columns, key.target_columns, strict=True)
+    )
+    return [
+        Reference(name, present[column], present[target])
+        for name, column, target in pairs
+        if column in present and target in present
     ]
-    return [pair for pair in pairs if pair.column in present and pair.target in present]
 
 
 def settle(own: Mapping[ColumnName, Assignment], pairs: list[Reference]) -> dict[ColumnName, Assignment]:
@@ -120,11 +128,16 @@ def divergences(
                 dataset=pair.column.dataset,
                 column=pair.column.column,
             )
-        elif types[pair.column].logical is not types[pair.target].logical:
+        elif (
+            types[pair.column].logical is not types[pair.target].logical
+            and one.rule is not None
+            and pair.key not in one.rule.trusts
+        ):
             yield Kind.FOREIGN_KEY_TYPES.problem(
                 f"foreign key {pair.key} scrubs {pair.column} ({types[pair.column].type}) "
                 f"and {pair.target} ({types[pair.target].type}), whose types differ",
-                hint="give the technique options that do not depend on the type, such as a range that both types hold",
+                hint="give the technique options that do not depend on the type, such as a range that both types hold, "
+                f"and say so with `trusts: [{pair.key}]`",
                 pointer=one.pointer,
                 dataset=pair.column.dataset,
                 column=pair.column.column,

@@ -17,7 +17,7 @@ class StreamField:
         type: The source's own name of its type; for a column that a step made, `made by ` and the step's name.
         logical: What its values mean.
         nullable: Whether NULL is possible.
-        source: The source's column; None for a column that a step made.
+        source: The source's column, perhaps under another name; None for a column that a step made.
     """
 
     name: str
@@ -25,6 +25,11 @@ class StreamField:
     logical: LogicalType
     nullable: bool
     source: Column | None
+
+    @property
+    def origin(self) -> str:
+        """The column that the source's structure knows it as: what its keys and constraints name."""
+        return self.source.name if self.source else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +63,20 @@ def unchanged(dataset: Dataset, steps: tuple[Step, ...] = ()) -> Stream:
 
 @dataclass(frozen=True, slots=True)
 class MadeField:
-    """A column as it leaves the steps, by their own account; the words are those of `StreamField`."""
+    """A column as it leaves the steps, by their own account.
+
+    The words are those of `StreamField`, but `origin`: the incoming column that it is, empty for one that a step made.
+    """
 
     name: str
     type: str
     logical: LogicalType
     nullable: bool
+    origin: str
 
 
 def cleaned(stream: Stream, fields: tuple[MadeField, ...], touched: frozenset[str], changed: frozenset[str]) -> Stream:
-    """Describe a stream after its steps: a column of the same name and type is still the source's."""
+    """Describe a stream after its steps."""
     before = {field.name: field for field in stream.fields}
     after = tuple(
         StreamField(
@@ -75,7 +84,7 @@ def cleaned(stream: Stream, fields: tuple[MadeField, ...], touched: frozenset[st
             field.type,
             field.logical,
             field.nullable,
-            was.source if (was := before.get(field.name)) and was.type == field.type else None,
+            before[field.origin].source if field.origin else None,
         )
         for field in fields
     )

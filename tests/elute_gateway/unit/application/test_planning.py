@@ -94,8 +94,8 @@ async def test_a_column_that_the_target_converts_travels_typed() -> None:
 
 async def test_a_column_that_a_step_makes_needs_a_rule_or_a_keep() -> None:
     stream = unchanged(CUSTOMERS)
-    fields = [MadeField(f.name, f.type, f.logical, f.nullable) for f in stream.fields if f.name != "born"]
-    made = MadeField("age", "made by derive", stream.fields[0].logical, nullable=True)
+    fields = [MadeField(f.name, f.type, f.logical, f.nullable, f.name) for f in stream.fields if f.name != "born"]
+    made = MadeField("age", "made by derive", stream.fields[0].logical, nullable=True, origin="")
     outcome = cleaned(stream, (*fields, made), frozenset({"born", "email"}), frozenset({"email"}))
     clean = "{public.customers: [{derive: {age: x}}]}"
     services = Services(catalog(CUSTOMERS), {CUSTOMERS.name: outcome})

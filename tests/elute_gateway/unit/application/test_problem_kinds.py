@@ -19,7 +19,7 @@ from elute_gateway.domain.catalog import (
 )
 from elute_gateway.domain.policy import PolicyVersion
 from elute_gateway.domain.problems import Kind
-from elute_gateway.domain.stream import Stream, unchanged
+from elute_gateway.domain.stream import MadeField, Stream, cleaned, unchanged
 from elute_wire.errors import Problem
 from tests.support.planning import (
     QA,
@@ -48,13 +48,13 @@ async def problems(
     *,
     pinned: PolicyVersion | None = None,
     pinning: Pinning = Pinning.REVISE,
-    cleaned: Stream | None = None,
+    after: Stream | None = None,
     **parts: str,
 ) -> tuple[Problem, ...]:
     document = parse_yaml(document_text(scrub, **parts))
     if document.pipeline is None:
         return document.problems
-    services = Services(held, {cleaned.dataset.name: cleaned} if cleaned else {})
+    services = Services(held, {after.dataset.name: after} if after else {})
     plan = await services.planner.plan(document.pipeline, SHOP, QA, pinned=pinned, pinning=pinning)
     return plan.problems
 
@@ -149,7 +149,7 @@ async def provoked(kind: Kind) -> tuple[Problem, ...]:  # noqa: C901, PLR0911, P
             return await problems(EMAIL_ONLY, customers(partition_columns=("email",)))
         case Kind.STEP_CHANGES_KEY:
             stream = replace(unchanged(ORDERS), changed=frozenset({"customer_id"}))
-            return await problems(clean="{public.orders: [clean]}", cleaned=stream)
+            return await problems(clean="{public.orders: [clean]}", after=stream)
         case Kind.LITERAL_IN_METADATA:
             return await problems(EMAIL_ONLY, customers(literals=(Literal("default", "public.customers.email"),)))
         case Kind.RAW_COPY:
@@ -197,6 +197,22 @@ async def test_a_constraint_is_trusted_by_name_alone() -> None:
         "email",
     )
     assert [p.code for p in await problems(TRUSTING, check())] == ["constraint-trusted"]
+
+
+async def test_ends_of_different_types_are_accepted_where_a_person_vouches_for_them() -> None:
+    orders = table("orders", "customer_id integer", foreign_keys=references("customer_id -> customers.id"))
+    rule = '{columns: ["*.*.id", "*.orders.customer_id"], technique: token, trusts: [fk_customer_id]}'
+    assert await problems(policy(rule, keep='["*.*.email"]'), catalog(CUSTOMERS, orders)) == ()
+
+
+async def test_constraints_follow_a_column_that_a_step_renames() -> None:
+    held = check()
+    stream = unchanged(held.datasets[name("customers")])
+    fields = [MadeField(f.name.replace("email", "mail"), f.type, f.logical, f.nullable, f.name) for f in stream.fields]
+    renamed = cleaned(stream, tuple(fields), frozenset(), frozenset())
+    rules = policy('{columns: ["*.*.mail"], technique: token}', keep='["*.*.id"]')
+    found = await problems(rules, held, after=renamed, clean="{public.customers: [rename]}")
+    assert [problem.code for problem in found] == ["constraint-reads"]
 
 
 async def test_a_type_with_checks_is_a_constraint_by_its_own_name() -> None:

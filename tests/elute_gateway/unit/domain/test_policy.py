@@ -42,7 +42,7 @@ def test_the_digest_does_not_depend_on_any_order() -> None:
         replace(ORDERS, columns=ORDERS.columns[::-1]),
         replace(CUSTOMERS, columns=CUSTOMERS.columns[::-1]),
     )
-    turned = replace(turned, datasets=dict(reversed(turned.datasets.items())))
+    turned = replace(turned, datasets=dict(reversed(tuple(turned.datasets.items()))))
     assert pinned(turned).digest == pinned().digest
 
 
