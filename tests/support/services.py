@@ -19,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from elute.v1 import stage_pb2
 from elute_anonymizer.application.key_ring_file import new_key_ring, write_key_ring
+from elute_gateway.embedded.postgresql import wheel_programs
 from elute_wire.address import Address
 from elute_wire.channel import ServiceChannel
 from elute_wire.identity import ServiceName
@@ -98,7 +99,8 @@ class System:
         self._public_key = create_sealing_key(folder / "sealing.pem")
         write_key_ring(folder / "ring.json", new_key_ring(KEY_RING))
         self.environment = {
-            "PATH": os.environ["PATH"],
+            # pg_dump reads servers up to its own version: the newest comes first.
+            "PATH": f"{wheel_programs(18)}:{os.environ['PATH']}",
             "ELUTE_LOG_LEVEL": "info",
             "ELUTE_DRAIN_SECONDS": "5",
             "ELUTE_SEALING_KEY_FILE": str(folder / "sealing.pem"),

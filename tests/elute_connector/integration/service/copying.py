@@ -24,7 +24,7 @@ class Copier:
     services: System
     source: stage_pb2.Connection
     target: stage_pb2.Connection
-    stub: connector_pb2_grpc.ConnectorServiceStub
+    stub: connector_pb2_grpc.ConnectorServiceAsyncStub
     snapshot_id: str = ""
     catalogs: dict[str, dict[str, catalog_pb2.Dataset]] = field(default_factory=dict)
 

@@ -31,6 +31,7 @@ PINNED_SETTINGS = {
     "extra_float_digits": "3",
     "idle_in_transaction_session_timeout": "0",
     "IntervalStyle": "postgres",
+    "jit": "off",
     "lc_monetary": "C",
     "row_security": "off",
     "search_path": "",

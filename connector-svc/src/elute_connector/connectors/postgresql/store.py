@@ -6,11 +6,12 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import asyncpg
 
 from elute_connector.connectors.postgresql.catalog import discover
+from elute_connector.connectors.postgresql.check import check
 from elute_connector.connectors.postgresql.client import Config, Secrets, connect
 from elute_connector.connectors.postgresql.errors import mapped
 from elute_connector.connectors.postgresql.partitions import plan_partitions
@@ -18,15 +19,21 @@ from elute_connector.connectors.postgresql.readers import ReaderPool
 from elute_connector.connectors.postgresql.sink import PartitionLoader
 from elute_connector.connectors.postgresql.snapshot import PostgresSnapshot, adopted, hold
 from elute_connector.connectors.postgresql.source import extracted
+from elute_connector.connectors.postgresql.target.access import Access
+from elute_connector.connectors.postgresql.target.finish import finish
+from elute_connector.connectors.postgresql.target.prepare import prepare
+from elute_connector.connectors.postgresql.target.repair import repair
 from elute_connector.domain.catalog import Catalog
-from elute_connector.domain.connector import PlannedSlice
+from elute_connector.domain.connector import CheckResult, PlannedSlice, Role, Store
 from elute_connector.domain.dataset_name import DatasetName
 from elute_connector.domain.extraction import Extraction
 from elute_connector.domain.load import PartitionLoad, Progress
-from elute_wire.errors import NotFound
+from elute_connector.domain.target import FinishEvent, Preparation, Prepared
+from elute_wire.errors import NotFound, PlanRefused
 from elute_wire.streams import Stream
 
 _CATALOGS_KEPT = 4
+_FINISHING_SESSIONS = 2
 
 
 class PostgresStore:
@@ -49,6 +56,10 @@ class PostgresStore:
         except BaseException:
             connection.terminate()
             raise
+
+    async def check(self, role: Role, datasets: Sequence[DatasetName]) -> CheckResult:
+        """Answer what the connection lacks for its role."""
+        return await check(self.config, self.secrets, role, datasets)
 
     async def discover(self, snapshot_id: str = "") -> Catalog:
         """Read the catalog, under a snapshot or at present."""
@@ -108,6 +119,32 @@ class PostgresStore:
             result = await PartitionLoader(load, catalog, self._executor, progress).run(connection, open_unit)
         return result.SerializeToString()
 
+    async def prepare_target(self, preparation: Preparation, source: Store, snapshot_id: str) -> Prepared:
+        """Make this database ready to be loaded."""
+        reading_from = _postgres(source).access("preparation", snapshot_id)
+        async with reading_from as reading, self.access("preparation") as writing:
+            return await prepare(reading, writing, preparation)
+
+    async def finish_target(self, run_id: str, source: Store, _: Sequence[DatasetName]) -> AsyncIterator[FinishEvent]:
+        """Make the loaded database whole; the run's own marks say of which datasets."""
+        async with AsyncExitStack() as stack:
+            reading = await stack.enter_async_context(_postgres(source).session("finish"))
+            writing = [await stack.enter_async_context(self.session("finish")) for _ in range(_FINISHING_SESSIONS)]
+            async for event in finish(writing, reading, run_id):
+                yield event
+
+    async def repair_target(self, run_id: str) -> AsyncIterator[FinishEvent]:
+        """Bring an abandoned target back to validity."""
+        async with self.session("repair") as connection:
+            async for event in repair(connection, run_id):
+                yield event
+
+    @asynccontextmanager
+    async def access(self, purpose: str, snapshot_id: str = "") -> AsyncIterator[Access]:
+        """Open a session together with what PostgreSQL's own programs need to open another."""
+        async with self.session(purpose) as connection:
+            yield Access(self.config, self.secrets, connection, snapshot_id)
+
     async def close(self) -> None:
         """Let go of all idle sessions."""
         await self._readers.close()
@@ -115,6 +152,15 @@ class PostgresStore:
     async def _discovered(self, connection: asyncpg.Connection) -> Catalog:
         with mapped(f"discovering database {self.config.database}"):
             return await discover(connection)
+
+
+def _postgres(source: Store) -> PostgresStore:
+    if not isinstance(source, PostgresStore):
+        raise PlanRefused(
+            "using a source: a PostgreSQL target takes its schema and its types from a PostgreSQL source",
+            hint="choose a source of the system postgresql",
+        )
+    return source
 
 
 class KnownCatalogs:
