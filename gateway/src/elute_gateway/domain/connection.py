@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DEFAULT_PARALLEL = 8
+"""The most partitions of all runs that load from or to a connection at a time, unless said otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class SealedSecret:
@@ -29,3 +32,22 @@ class Connection:
     system: str
     settings: str = "{}"
     secret: SealedSecret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConnection:
+    """A connection as people know it.
+
+    Attributes:
+        name: Its name, unique in its workspace.
+        connection: What services need.
+        parallel_partitions: The most partitions that load from or to it at a time, all runs together.
+        revision: How often it was changed, counted from 1: its ETag.
+        created_at: When it was made, seconds since 1970.
+    """
+
+    name: str
+    connection: Connection
+    parallel_partitions: int = DEFAULT_PARALLEL
+    revision: int = 1
+    created_at: float = 0.0

@@ -8,39 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from elute_gateway.domain.access import AuditEvent, StoredKey
 from elute_gateway.store.database import Database
 from elute_gateway.store.tables import api_key, audit_event, now, workspace
 from elute_wire.errors import AlreadyExists
-
-
-@dataclass(frozen=True, slots=True)
-class StoredKey:
-    """An API key without the key: a prefix that people may see, and the SHA-256 that proves the rest.
-
-    Times are seconds since 1970.
-    """
-
-    id: str
-    name: str
-    prefix: str
-    hash: bytes
-    scopes: tuple[str, ...]
-    created_at: float = 0.0
-    expires_at: float | None = None
-    revoked_at: float | None = None
-    last_used_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEvent:
-    """Who did what to what, and when; `detail` is a JSON object without secrets and cell values."""
-
-    id: str
-    actor: str
-    action: str
-    subject: str
-    detail: Mapping[str, object]
-    at: float = 0.0
 
 
 async def found_workspace(database: Database, workspace_id: str) -> None:

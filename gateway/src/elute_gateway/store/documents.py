@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from elute_gateway.domain.document import Version
 from elute_gateway.store import tables
 from elute_gateway.store.database import Database
 from elute_gateway.store.tables import now
 from elute_wire.errors import NotFound
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A version of a document.
-
-    Attributes:
-        id: The document's id.
-        name: Its name, unique among its kind.
-        number: The version, counted from 1.
-        text: What was declared, opaque here.
-        digest: SHA-256 of what it means, 32 bytes.
-        created_by: Who declared it: the id of an API key.
-        created_at: When, seconds since 1970.
-    """
-
-    id: str
-    name: str
-    number: int
-    text: str
-    digest: bytes
-    created_by: str
-    created_at: float
 
 
 class Documents:
