@@ -105,7 +105,6 @@ def _columns(stream: Stream, assignments: Assignments) -> tuple[ColumnPlan, ...]
         columns.append(
             ColumnPlan(
                 name=field.name,
-                origin=field.origin if field.source else "",
                 source_type=field.type,
                 type=field.source.type.fingerprint if field.source else "",
                 logical=field.logical,
@@ -115,6 +114,7 @@ def _columns(stream: Stream, assignments: Assignments) -> tuple[ColumnPlan, ...]
                 domain=found.domain if found else "",
                 inherited=str(found.inherited) if found and found.inherited else "",
                 lane=Lane.TYPED if typed else Lane.WIRE,
+                origin=field.origin if field.source else "",
             )
         )
     return tuple(columns)

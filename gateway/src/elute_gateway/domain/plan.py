@@ -88,7 +88,6 @@ class ColumnPlan:
 
     Attributes:
         name: Its name.
-        origin: The source's column that it is; empty for a column that a step made.
         source_type: The source's own name of its type, or `made by ` and a step's name.
         type: The fingerprint of the source's type; empty for a column that a step made.
         logical: What its values mean when they reach the anonymizer.
@@ -100,10 +99,10 @@ class ColumnPlan:
         lane: How it travels.
         effect: What becomes of its values; None until the anonymizer has answered.
         binding: How it is written; None until the target has answered.
+        origin: The source's column that it is, perhaps under another name; empty for one that a step made.
     """
 
     name: str
-    origin: str
     source_type: str
     type: str
     logical: LogicalType
@@ -115,6 +114,7 @@ class ColumnPlan:
     lane: Lane
     effect: Effect | None = None
     binding: Binding | None = None
+    origin: str = ""
 
     @property
     def scrubbed(self) -> bool:
