@@ -13,6 +13,7 @@ import asyncpg
 from elute_connector.connectors.postgresql.catalog import discover
 from elute_connector.connectors.postgresql.check import check
 from elute_connector.connectors.postgresql.client import Config, Secrets, connect
+from elute_connector.connectors.postgresql.digest import digest
 from elute_connector.connectors.postgresql.errors import mapped
 from elute_connector.connectors.postgresql.partitions import plan_partitions
 from elute_connector.connectors.postgresql.readers import ReaderPool
@@ -28,7 +29,7 @@ from elute_connector.domain.connector import CheckResult, PlannedSlice, Role, St
 from elute_connector.domain.dataset_name import DatasetName
 from elute_connector.domain.extraction import Extraction
 from elute_connector.domain.load import PartitionLoad, Progress
-from elute_connector.domain.target import FinishEvent, Preparation, Prepared
+from elute_connector.domain.target import DatasetDigest, DigestSelection, FinishEvent, Preparation, Prepared
 from elute_wire.errors import NotFound, PlanRefused
 from elute_wire.streams import Stream
 
@@ -138,6 +139,11 @@ class PostgresStore:
         async with self.session("repair") as connection:
             async for event in repair(connection, run_id):
                 yield event
+
+    async def digest(self, snapshot_id: str, selections: Sequence[DigestSelection]) -> Sequence[DatasetDigest]:
+        """Count rows and sum their content."""
+        async with self.session("verification") as connection, adopted(connection, snapshot_id):
+            return await digest(connection, selections)
 
     @asynccontextmanager
     async def access(self, purpose: str, snapshot_id: str = "") -> AsyncIterator[Access]:
