@@ -14,9 +14,14 @@ C = TypeVar("C")
 
 
 class Options(BaseModel):
-    """Options that a pipeline writes: immutable, of exactly the declared types, without unknown names."""
+    """Options that a pipeline writes: immutable, of exactly the declared types, without unknown names.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    The text below an option is its meaning, here and on the reference page.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ class Whitespace(StrEnum):
 
 
 class Case(StrEnum):
-    """What becomes of upper and lower case; `title` starts each word with a capital."""
+    """What becomes of upper and lower case."""
 
     KEEP = "keep"
     LOWER = "lower"
@@ -70,15 +70,22 @@ def _null_is_a_word(value: object) -> object:
 
 
 class Config(Options):
-    """Which columns, and what is cleaned; `empty: null` may be written without quotes."""
+    """At least one option beside `columns` has to clean something."""
 
     columns: ColumnNames
+    """Columns of text."""
     trim: bool = False
+    """Whether white space at both ends is cut off."""
     whitespace: Whitespace = Whitespace.KEEP
+    """What becomes of white space inside a text: `collapse` makes each run of it one space."""
     case: Case = Case.KEEP
+    """What becomes of upper and lower case; `title` starts each word with a capital."""
     unicode: UnicodeForm = UnicodeForm.KEEP
+    """Which normal form a text gets."""
     control_characters: ControlCharacters = ControlCharacters.KEEP
+    """What becomes of control characters that are no white space."""
     empty: Annotated[Empty, BeforeValidator(_null_is_a_word)] = Empty.KEEP
+    """What becomes of a text that is empty, or that cleaning has emptied; `null` makes it NULL."""
 
     @model_validator(mode="after")
     def _something_is_cleaned(self) -> Self:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import polars as pl
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from elute_transform.application.options import ColumnName, Options
 from elute_transform.domain.column import POLARS_TYPES, Column, Columns
@@ -33,8 +33,11 @@ class Config(Options):
     """The column, what it is made of, and its type."""
 
     column: ColumnName
+    """The column to make."""
     expression: Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS)]
-    type: Annotated[LogicalType, AfterValidator(_makeable)]
+    """A SQL scalar expression over the columns that come in; their names are compared exactly."""
+    type: Annotated[LogicalType, AfterValidator(_makeable), WithJsonSchema({"enum": list(POLARS_TYPES)})]
+    """What the values mean."""
 
 
 def change(config: Config, columns: Columns) -> Change:

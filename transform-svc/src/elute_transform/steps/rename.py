@@ -15,9 +15,10 @@ from elute_wire.errors import Problem
 
 
 class Config(Options):
-    """The new names by the old ones; all at once, so two columns may swap names."""
+    """All columns get their names at once, so two may swap them."""
 
     columns: Annotated[dict[ColumnName, ColumnName], Field(min_length=1, max_length=1_600)]
+    """The new names by the old ones."""
 
 
 def change(config: Config, columns: Columns) -> Change:
