@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import time
 from typing import Annotated, Any, Literal, TypeAlias
 
 import pyarrow as pa
@@ -87,6 +88,9 @@ def _scalar(config: Config, logical: LogicalType) -> Scalar:
         return pa.scalar(str(value), arrow)
     if isinstance(value, bool) != (logical is LogicalType.BOOLEAN) or (logical is LogicalType.TEXT and not is_text):
         raise ValueError("of another kind")
+    if is_text and logical is LogicalType.TIME:
+        # Arrow reads no times.
+        return pa.scalar(time.fromisoformat(str(value)), arrow)
     if is_text and logical is not LogicalType.TEXT:
         return pc.cast(pa.scalar(str(value)), arrow)
     return pa.scalar(value, arrow)

@@ -80,7 +80,10 @@ class GeneralizeNumber:
         greatest = np.inf if self._config.max is None else float(self._config.max)
         finite = np.isfinite(values)
         clipped = np.clip(np.where(finite, values, 0).astype(np.float64), least, greatest)
-        return np.where(finite, np.floor((clipped - origin) / band) * band + origin, values)
+        with np.errstate(over="ignore"):
+            bounds = np.floor((clipped - origin) / band) * band + origin
+        # Near the end of a float's range a band is below its precision: the number is its own lower bound.
+        return np.where(finite, np.where(np.isfinite(bounds), bounds, clipped), values)
 
     def _decimal(self, text: str) -> str:
         value = Decimal(text)

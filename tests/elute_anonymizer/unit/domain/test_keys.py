@@ -25,7 +25,10 @@ def test_the_same_inputs_give_the_same_key_and_any_other_input_another() -> None
 
 def test_the_derivation_is_pinned() -> None:
     assert RING.domain_key(*BASE).secret.hex() == "203f3386037e86bfee786afe002f209273d5ff113bb56a535f7d5c3b7ef4988c"
-    assert RING.domain_key(*BASE).derive("token").hex() == "34e2041dabfb22c0cee1cd87f9915e1fee5c4293b886de379405f791c5f21ee0"
+    assert (
+        RING.domain_key(*BASE).derive("token").hex()
+        == "34e2041dabfb22c0cee1cd87f9915e1fee5c4293b886de379405f791c5f21ee0"
+    )
 
 
 def test_an_old_version_stays_usable_after_rotation() -> None:
