@@ -27,23 +27,23 @@ from elute.v1 import errors_pb2 as elute_dot_v1_dot_errors__pb2
 from elute.v1 import stage_pb2 as elute_dot_v1_dot_stage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65lute/v1/transform.proto\x12\x08\x65lute.v1\x1a\x16\x65lute/v1/catalog.proto\x1a\x15\x65lute/v1/errors.proto\x1a\x14\x65lute/v1/stage.proto\"r\n\x10\x46ieldDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x66ormatted_type\x18\x02 \x01(\t\x12&\n\x07logical\x18\x03 \x01(\x0e\x32\x15.elute.v1.LogicalType\x12\x10\n\x08nullable\x18\x04 \x01(\x08\"B\n\x18ValidateTransformRequest\x12&\n\x05plans\x18\x01 \x03(\x0b\x32\x17.elute.v1.TransformPlan\"c\n\rTransformPlan\x12&\n\ttransform\x18\x01 \x01(\x0b\x32\x13.elute.v1.Transform\x12*\n\x06\x66ields\x18\x02 \x03(\x0b\x32\x1a.elute.v1.FieldDescription\"I\n\x19ValidateTransformResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1a.elute.v1.TransformOutcome\"\xad\x01\n\x10TransformOutcome\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12*\n\x06\x66ields\x18\x02 \x03(\x0b\x32\x1a.elute.v1.FieldDescription\x12\x0f\n\x07touched\x18\x03 \x03(\t\x12\x0f\n\x07\x63hanged\x18\x04 \x03(\t\x12#\n\x08problems\x18\x05 \x03(\x0b\x32\x11.elute.v1.Problem2p\n\x10TransformService\x12\\\n\x11ValidateTransform\x12\".elute.v1.ValidateTransformRequest\x1a#.elute.v1.ValidateTransformResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65lute/v1/transform.proto\x12\x08\x65lute.v1\x1a\x16\x65lute/v1/catalog.proto\x1a\x15\x65lute/v1/errors.proto\x1a\x14\x65lute/v1/stage.proto\"\x82\x01\n\x10\x46ieldDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x66ormatted_type\x18\x02 \x01(\t\x12&\n\x07logical\x18\x03 \x01(\x0e\x32\x15.elute.v1.LogicalType\x12\x10\n\x08nullable\x18\x04 \x01(\x08\x12\x0e\n\x06origin\x18\x05 \x01(\t\"B\n\x18ValidateTransformRequest\x12&\n\x05plans\x18\x01 \x03(\x0b\x32\x17.elute.v1.TransformPlan\"c\n\rTransformPlan\x12&\n\ttransform\x18\x01 \x01(\x0b\x32\x13.elute.v1.Transform\x12*\n\x06\x66ields\x18\x02 \x03(\x0b\x32\x1a.elute.v1.FieldDescription\"I\n\x19ValidateTransformResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1a.elute.v1.TransformOutcome\"\xad\x01\n\x10TransformOutcome\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12*\n\x06\x66ields\x18\x02 \x03(\x0b\x32\x1a.elute.v1.FieldDescription\x12\x0f\n\x07touched\x18\x03 \x03(\t\x12\x0f\n\x07\x63hanged\x18\x04 \x03(\t\x12#\n\x08problems\x18\x05 \x03(\x0b\x32\x11.elute.v1.Problem2p\n\x10TransformService\x12\\\n\x11ValidateTransform\x12\".elute.v1.ValidateTransformRequest\x1a#.elute.v1.ValidateTransformResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'elute.v1.transform_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FIELDDESCRIPTION']._serialized_start=107
-  _globals['_FIELDDESCRIPTION']._serialized_end=221
-  _globals['_VALIDATETRANSFORMREQUEST']._serialized_start=223
-  _globals['_VALIDATETRANSFORMREQUEST']._serialized_end=289
-  _globals['_TRANSFORMPLAN']._serialized_start=291
-  _globals['_TRANSFORMPLAN']._serialized_end=390
-  _globals['_VALIDATETRANSFORMRESPONSE']._serialized_start=392
-  _globals['_VALIDATETRANSFORMRESPONSE']._serialized_end=465
-  _globals['_TRANSFORMOUTCOME']._serialized_start=468
-  _globals['_TRANSFORMOUTCOME']._serialized_end=641
-  _globals['_TRANSFORMSERVICE']._serialized_start=643
-  _globals['_TRANSFORMSERVICE']._serialized_end=755
+  _globals['_FIELDDESCRIPTION']._serialized_start=108
+  _globals['_FIELDDESCRIPTION']._serialized_end=238
+  _globals['_VALIDATETRANSFORMREQUEST']._serialized_start=240
+  _globals['_VALIDATETRANSFORMREQUEST']._serialized_end=306
+  _globals['_TRANSFORMPLAN']._serialized_start=308
+  _globals['_TRANSFORMPLAN']._serialized_end=407
+  _globals['_VALIDATETRANSFORMRESPONSE']._serialized_start=409
+  _globals['_VALIDATETRANSFORMRESPONSE']._serialized_end=482
+  _globals['_TRANSFORMOUTCOME']._serialized_start=485
+  _globals['_TRANSFORMOUTCOME']._serialized_end=658
+  _globals['_TRANSFORMSERVICE']._serialized_start=660
+  _globals['_TRANSFORMSERVICE']._serialized_end=772
 # @@protoc_insertion_point(module_scope)

@@ -31,6 +31,7 @@ class FieldDescription(_message.Message):
     FORMATTED_TYPE_FIELD_NUMBER: _builtins.int
     LOGICAL_FIELD_NUMBER: _builtins.int
     NULLABLE_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     formatted_type: _builtins.str
@@ -39,6 +40,8 @@ class FieldDescription(_message.Message):
     """What its values mean."""
     nullable: _builtins.bool
     """Whether NULL is possible."""
+    origin: _builtins.str
+    """In an outcome: the incoming column that it is, perhaps renamed or cleaned; empty for a column that a step made."""
     def __init__(
         self,
         *,
@@ -46,10 +49,11 @@ class FieldDescription(_message.Message):
         formatted_type: _builtins.str = ...,
         logical: _catalog_pb2.LogicalType.ValueType = ...,
         nullable: _builtins.bool = ...,
+        origin: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["formatted_type", b"formatted_type", "logical", b"logical", "name", b"name", "nullable", b"nullable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["formatted_type", b"formatted_type", "logical", b"logical", "name", b"name", "nullable", b"nullable", "origin", b"origin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -154,7 +158,9 @@ class TransformOutcome(_message.Message):
 
     @_builtins.property
     def touched(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The incoming columns that a step reads or writes: they must travel in the typed lane."""
+        """The incoming columns whose values a step reads: they must travel in the typed lane. A column that is only renamed
+        may travel in either.
+        """
 
     @_builtins.property
     def changed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
