@@ -42,40 +42,16 @@ def _named(value: object) -> Named:
     raise ValueError("write a name, or one name with its options: {name: {option: value}}")
 
 
-Step = Annotated[
-    Any,
-    PlainValidator(_named),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {
-                    "type": "object",
-                    "minProperties": 1,
-                    "maxProperties": 1,
-                    "additionalProperties": {"type": ["object", "null"]},
-                },
-            ]
-        }
-    ),
+_WITH_OPTIONS = {
+    "type": "object",
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": {"type": ["object", "null"]},
+}
+Component = Annotated[
+    Any, PlainValidator(_named), WithJsonSchema({"anyOf": [{"type": ["string", "null"]}, _WITH_OPTIONS]})
 ]
-Technique = Annotated[
-    Any,
-    PlainValidator(_named),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": ["string", "null"]},
-                {
-                    "type": "object",
-                    "minProperties": 1,
-                    "maxProperties": 1,
-                    "additionalProperties": {"type": ["object", "null"]},
-                },
-            ]
-        }
-    ),
-]
+"""How a step or a technique is written; it becomes a `Named`."""
 Patterns = Annotated[list[str], Field(min_length=1)]
 
 
@@ -113,7 +89,7 @@ class RulePart(Part):
     """A technique on columns."""
 
     columns: Patterns = Field(description="The columns, as patterns `schema.dataset.column`.")
-    technique: Technique = Field(description="The technique: a name, or `{name: {option: value}}`.")
+    technique: Component = Field(description="The technique: a name, or `{name: {option: value}}`.")
     domain: str = Field(
         default="",
         pattern=DOMAIN,
@@ -160,7 +136,7 @@ class PipelinePart(Part):
     pipeline: str = Field(description="The pipeline's name.", pattern=NAME)
     source: SourcePart
     target: TargetPart
-    clean: dict[str, list[Step]] = Field(
+    clean: dict[str, list[Component]] = Field(
         default={}, description="By pattern `schema.dataset`: the cleaning steps, `{name: {option: value}}`, in order."
     )
     scrub: Annotated[
