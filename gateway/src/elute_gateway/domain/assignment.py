@@ -11,7 +11,7 @@ from elute_gateway.domain.pipeline import Rule
 KEEP = "keep"
 """The treatment of a column that is kept as it is; any other is the JSON pointer of a rule."""
 
-_KIND_OPTIONS = ("kind", "format", "template")
+_KIND_OPTIONS = ("kind", "format")
 """The options by which techniques say what kind of value they make."""
 
 
