@@ -29,6 +29,19 @@ _FORMS = {
 }
 
 
+_INTEGER, _NUMBER = frozenset({int}), frozenset({int, float})
+_KINDS = {
+    LogicalType.BOOLEAN: frozenset({bool}),
+    LogicalType.INT16: _INTEGER,
+    LogicalType.INT32: _INTEGER,
+    LogicalType.INT64: _INTEGER,
+    LogicalType.FLOAT32: _NUMBER,
+    LogicalType.FLOAT64: _NUMBER,
+    LogicalType.DECIMAL: frozenset({int, float, str}),
+}
+"""The kinds of JSON value that a type takes; every other type takes text."""
+
+
 class Config(Options):
     """The value, written as JSON writes it; dates and times as ISO 8601 does."""
 
@@ -77,21 +90,18 @@ def _scalar(config: Config, logical: LogicalType) -> Scalar:
         ValueError: The type does not hold it.
     """
     value, arrow = config.value, ARROW_TYPES[logical]
-    is_text = isinstance(value, str)
+    # bool is an int to Python, and no type takes both.
+    if type(value) not in _KINDS.get(logical, {str}):
+        raise ValueError("of another kind")
     if logical is LogicalType.JSON:
         # A constant of a JSON column is a document in its text form.
         json.loads(str(value))
-        return pa.scalar(str(value), arrow)
-    if form := _FORMS.get(logical):
-        if not form.fullmatch(str(value)):
-            raise ValueError("not of the type's form")
-        return pa.scalar(str(value), arrow)
-    if isinstance(value, bool) != (logical is LogicalType.BOOLEAN) or (logical is LogicalType.TEXT and not is_text):
-        raise ValueError("of another kind")
-    if is_text and logical is LogicalType.TIME:
+    if (form := _FORMS.get(logical)) and not form.fullmatch(str(value)):
+        raise ValueError("not of the type's form")
+    if logical is LogicalType.TIME:
         # Arrow reads no times.
         return pa.scalar(time.fromisoformat(str(value)), arrow)
-    if is_text and logical is not LogicalType.TEXT:
+    if isinstance(value, str) or logical is LogicalType.DECIMAL:
         return pc.cast(pa.scalar(str(value)), arrow)
     return pa.scalar(value, arrow)
 
