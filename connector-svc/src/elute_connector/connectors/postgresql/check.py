@@ -60,7 +60,7 @@ async def check(config: Config, secrets: Secrets, role: Role, datasets: Sequence
     finally:
         await connection.close()
     return CheckResult(
-        problems=tuple(map(_problem, findings)),
+        problems=tuple(map(finding_problem, findings)),
         server_version=PostgresTypeFacts().version(version),
         encrypted=bool(encrypted),
     )
@@ -70,7 +70,8 @@ async def _all_datasets(connection: asyncpg.Connection) -> list[DatasetName]:
     return [DatasetName(row["schema"], row["name"]) for row in await connection.fetch(_ALL_DATASETS)]
 
 
-def _problem(finding: PrivilegeFinding) -> Problem:
+def finding_problem(finding: PrivilegeFinding) -> Problem:
+    """Say what a role lacks, and what to do about it."""
     message, hint = _LACKS[finding.lack]
     code = "dataset-missing" if finding.lack is Lack.MISSING else f"privilege-{finding.lack.value.replace('_', '-')}"
     return Problem(code, message.format(finding.dataset), hint, dataset=str(finding.dataset))

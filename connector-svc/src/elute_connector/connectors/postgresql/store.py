@@ -22,6 +22,7 @@ from elute_connector.connectors.postgresql.snapshot import PostgresSnapshot, ado
 from elute_connector.connectors.postgresql.source import extracted
 from elute_connector.connectors.postgresql.target.access import Access
 from elute_connector.connectors.postgresql.target.finish import finish
+from elute_connector.connectors.postgresql.target.plan import plan_target
 from elute_connector.connectors.postgresql.target.prepare import prepare
 from elute_connector.connectors.postgresql.target.repair import repair
 from elute_connector.domain.catalog import Catalog
@@ -29,7 +30,16 @@ from elute_connector.domain.connector import CheckResult, PlannedSlice, Role, St
 from elute_connector.domain.dataset_name import DatasetName
 from elute_connector.domain.extraction import Extraction
 from elute_connector.domain.load import PartitionLoad, Progress
-from elute_connector.domain.target import DatasetDigest, DigestSelection, FinishEvent, Preparation, Prepared
+from elute_connector.domain.target import (
+    DatasetDigest,
+    DigestSelection,
+    FinishEvent,
+    Preparation,
+    Prepared,
+    Structure,
+    TargetDataset,
+    TargetPlan,
+)
 from elute_wire.errors import NotFound, PlanRefused
 from elute_wire.streams import Stream
 
@@ -119,6 +129,12 @@ class PostgresStore:
         async with self.session(f"load {load.partition_id}"[:63]) as connection:
             result = await PartitionLoader(load, catalog, self._executor, progress).run(connection, open_unit)
         return result.SerializeToString()
+
+    async def plan_target(self, source: Store, structure: Structure, datasets: Sequence[TargetDataset]) -> TargetPlan:
+        """Answer how columns would reach this database, and every reason why they cannot."""
+        reading_from = _postgres(source).access("planning")
+        async with reading_from as reading, self.access("planning") as writing:
+            return await plan_target(reading, writing, structure, datasets)
 
     async def prepare_target(self, preparation: Preparation, source: Store, snapshot_id: str) -> Prepared:
         """Make this database ready to be loaded."""

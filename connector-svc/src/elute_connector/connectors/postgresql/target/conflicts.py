@@ -59,15 +59,13 @@ async def clear(
     """Find the way for a schema into a target.
 
     Args:
-        connection: A session of the target, in a transaction: tables that go are locked until it ends.
+        connection: A session of the target.
         kept: What is to be made.
         existing: The target's own schema.
         standing: The target's relations, those marked whose names the selection has, and their partitions.
     """
     dropped = [relation for relation in standing if relation.chosen and relation.holds_rows]
     names = tuple(qualified(relation.name) for relation in dropped)
-    if names:
-        await connection.execute(f"LOCK TABLE ONLY {', ONLY '.join(names)} IN ACCESS EXCLUSIVE MODE")
     keys = {entry.key for entry in kept}
     by_row = {(entry.catalog, entry.oid): entry for entry in existing if entry.oid}
     gone: set[tuple[int, int]] = set()
@@ -108,7 +106,7 @@ def _compare(
     problems: list[Problem] = []
     for entry in kept:
         there = by_key.get(entry.key)
-        if there is not None and (there.sql == entry.sql or entry.kind in {"SCHEMA", "EXTENSION"}):
+        if there is not None and (there.sql == entry.sql or entry.kind == "SCHEMA"):
             reused.append(entry)
         elif there is not None:
             problems.append(_differs(entry, entry.kind, "differently"))

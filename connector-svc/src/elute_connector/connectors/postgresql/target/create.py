@@ -105,6 +105,10 @@ async def apply(connection: Connection, blueprint: Blueprint, datasets: Sequence
         StoreError: A statement failed.
     """
     standing = await relations.read(connection, datasets)
+    tables = [qualified(relation.name) for relation in standing if relation.chosen and relation.holds_rows]
+    if tables:
+        # Until the end nothing can come to depend on them.
+        await connection.execute(f"LOCK TABLE ONLY {', ONLY '.join(tables)} IN ACCESS EXCLUSIVE MODE")
     way = await clear(connection, blueprint.entries, blueprint.existing, standing)
     refuse(way.problems)
     await connection.execute(_SESSION)
