@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from elute_gateway.domain.assignment import KEEP, Assignment
@@ -127,11 +127,15 @@ def with_effects(plan: Plan, effects: Mapping[ColumnName, Effect], key_version: 
         found = {column.name: effects.get(ColumnName(dataset.name, column.name)) for column in dataset.columns}
         read = {rule.subject for rule in dataset.rules}
         read |= {name for name, effect in found.items() if effect and effect.reads_values}
-        columns = tuple(
-            replace(c, effect=found[c.name], lane=Lane.TYPED if c.name in read else c.lane) for c in dataset.columns
-        )
+        columns = tuple(_affected(column, found[column.name], read) for column in dataset.columns)
         datasets.append(_read_alike(replace(dataset, columns=columns)))
     return replace(plan, datasets=tuple(datasets), key_version=key_version)
+
+
+def _affected(column: ColumnPlan, effect: Effect | None, read: Collection[str]) -> ColumnPlan:
+    # What does not depend on the key has no domain worth telling.
+    domain = "" if effect and not effect.keyed else column.domain
+    return replace(column, effect=effect, domain=domain, lane=Lane.TYPED if column.name in read else column.lane)
 
 
 def with_binding(

@@ -160,6 +160,27 @@ async def test_another_key_ring_is_a_problem_among_the_others(planning: Planning
     assert {("key-unavailable", ""), ("uncovered-column", "place")} <= told(plan)
 
 
+async def test_the_targets_own_types_decide_how_columns_travel(planning: Planning, target: Database) -> None:
+    target.run("CREATE TABLE staff (id bigint PRIMARY KEY, boss smallint, name text)")
+    text = document_text(
+        policy(keep='["*.*.*"]').replace("key_ring: shop", "key_ring: test"),
+        source='datasets: ["public.staff"]',
+        target="{connection: shop-qa, structure: keep}",
+        verify="rows",
+    )
+    plan = await planning.plan(text)
+    (staff,) = plan.datasets
+    widened = staff.columns[0]
+    assert (widened.lane, staff.extracted[0].lane) == (Lane.TYPED, Lane.TYPED)
+    assert widened.binding
+    assert widened.binding.cast == "integer → bigint"
+    assert ("not-comparable", "") in told(plan)
+    target.run("ALTER TABLE staff ALTER boss TYPE timestamptz USING now()")
+    refused = await planning.plan(text)
+    assert not refused.runnable
+    assert "boss" in {problem.column for problem in refused.problems}
+
+
 async def test_raw_copies_need_no_anonymizer(planning: Planning) -> None:
     plan = await planning.plan(document_text("off"))
     assert plan.runnable, plan.problems

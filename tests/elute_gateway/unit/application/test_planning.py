@@ -59,7 +59,7 @@ async def test_a_plan_says_for_every_column_what_happens_to_it() -> None:
     assert [(c.name, c.technique, c.domain, c.lane, c.treatment) for c in customers.columns] == [
         ("id", "permute_int", "permute_int", Lane.TYPED, "/scrub/rules/0"),
         ("email", "fake", "email", Lane.TYPED, "/scrub/rules/1"),
-        ("born", "null", "null", Lane.WIRE, "/scrub/rules/2"),
+        ("born", "null", "", Lane.WIRE, "/scrub/rules/2"),
     ]
     assert customers.generated == ("search",)
     (kept, inherited) = plan.dataset(name("orders")).columns
