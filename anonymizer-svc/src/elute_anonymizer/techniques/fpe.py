@@ -104,49 +104,41 @@ class Fpe:
         fits = template.fits & (template.counts > kept)
         if self._config.format == "card":
             fits &= (template.counts >= _CARD_DIGITS[0]) & (template.counts <= _CARD_DIGITS[1])
-        rows = np.flatnonzero(fits)
-        for places in template.groups(rows, kept[rows]):
-            self._encrypt(template, places)
+        for rows, places in template.groups(fits, kept):
+            template.write(places, self._encrypted(text, template, rows, places))
         return where_filled(cells.values, self._settled(cells, text, text.with_data(template.data), fits))
 
     def _kept(self, text: Text, template: Template) -> Ints:
         """Count the symbols at the start of each value that stay."""
-        if self._config.format != "phone" or len(template.symbols) == 0:
+        if self._config.format != "phone":
             return np.full(len(text.starts), self._config.keep_first, np.int64)
-        # Reading behind a value's symbols does no harm: it keeps more of them than it has, and so does not fit.
-        digits = [
-            template.symbols[np.minimum(template.starts + place, len(template.symbols) - 1)] for place in range(4)
-        ]
-        is_zero = digits[0] == 0
-        abroad = is_zero & (digits[1] == 0)
-        is_international = text.data[text.starts] == ord("+")
-        return np.where(
-            is_international,
-            country_code_lengths(digits[0], digits[1]),
-            np.where(abroad, 2 + country_code_lengths(digits[2], digits[3]), is_zero.astype(np.int64)),
-        )
+        first, second, third, fourth = (template.symbol(place) for place in range(4))
+        dialled = np.where(first == 0, np.where(second == 0, 2 + country_code_lengths(third, fourth), 1), 0)
+        return np.where(_has_plus(text), country_code_lengths(first, second), dialled)
 
-    def _encrypt(self, template: Template, places: Ints) -> None:
+    def _encrypted(self, text: Text, template: Template, rows: Ints, places: Ints) -> Symbols:
         """Encrypt a group of values.
 
         Args:
-            template: All values of the batch.
-            places: An (m, k) matrix: where the symbols to encrypt lie.
+            text: All values of the batch.
+            template: Their symbols.
+            rows: Which m values.
+            places: An (m, k) matrix: where their symbols to encrypt lie.
         """
         symbols = template.symbols[places]
-        cipher = self._cipher(places.shape[1] - (self._config.format == "card"))
         if self._config.format == "card":
-            template.write(
-                places, _with_check_digits(template, places, cipher(symbols[:, :-1]), self._config.keep_first)
-            )
-            return
+            payload = self._cipher(places.shape[1] - 1)(symbols[:, :-1])
+            return _with_check_digits(template, places, payload, self._config.keep_first)
+        cipher = self._cipher(places.shape[1])
         encrypted = cipher(symbols)
         if self._config.format == "phone":
-            # Without a country code a 0 in front is one that stays, so results must not gain or lose one, or two
-            # numbers could meet. Walking on within the own class keeps the whole one to one.
-            while (walked := np.flatnonzero((encrypted[:, 0] == 0) != (symbols[:, 0] == 0))).size:
+            # A national number's first digit behind its trunk zero is none. One that became a zero would be read as
+            # another trunk zero, and two numbers could meet: walking on until it is none keeps the whole one to one.
+            abroad = _has_plus(text) | ((template.symbol(0) == 0) & (template.symbol(1) == 0))
+            national = ~abroad[rows]
+            while (walked := np.flatnonzero(national & (encrypted[:, 0] == 0))).size:
                 encrypted[walked] = cipher(encrypted[walked])
-        template.write(places, encrypted)
+        return encrypted
 
     def _made(self, length: int) -> Callable[[Symbols], Symbols]:
         """Make the cipher of strings of one length."""
@@ -175,6 +167,12 @@ class Fpe:
             )
         masks = pc.binary_repeat("*", pc.fill_null(pc.utf8_length(cells.values), 0))
         return pc.if_else(pa.array(fits), encrypted, masks)
+
+
+def _has_plus(text: Text) -> Flags:
+    """Say which values start with a plus."""
+    plus: Flags = text.data[text.starts] == ord("+")
+    return plus
 
 
 def _with_check_digits(template: Template, places: Ints, encrypted: Symbols, ahead: int) -> Symbols:
