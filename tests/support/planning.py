@@ -80,10 +80,10 @@ def references(*pairs: str) -> tuple[ForeignKey, ...]:
     return tuple(keys)
 
 
-def catalog(*datasets: Dataset, encoding: str = "UTF8") -> Catalog:
+def catalog(*datasets: Dataset) -> Catalog:
     types = {column.type.formatted: column.type for dataset in datasets for column in dataset.columns}
     ordered = sorted(datasets, key=lambda dataset: dataset.name)
-    return Catalog({dataset.name: dataset for dataset in ordered}, tuple(types.values()), encoding=encoding)
+    return Catalog({dataset.name: dataset for dataset in ordered}, tuple(types.values()))
 
 
 def pipeline(scrub: str = "off", **parts: str) -> Pipeline:

@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from elute_gateway.application.planning_ports import Cleaning, ColumnFacts, Judgement, Scrubbing, Stores, TargetAnswer
+from elute_gateway.domain.assignment import Assignment
 from elute_gateway.domain.catalog import Catalog
 from elute_gateway.domain.checks import check
 from elute_gateway.domain.connection import Connection
 from elute_gateway.domain.coverage import Coverage, cover
 from elute_gateway.domain.drafting import draft, with_binding, with_effects
 from elute_gateway.domain.matching import NameIndex
-from elute_gateway.domain.names import DatasetName
+from elute_gateway.domain.names import ColumnName, DatasetName
 from elute_gateway.domain.pipeline import Pipeline, Step
 from elute_gateway.domain.plan import ColumnPlan, Plan
 from elute_gateway.domain.policy import Change, PolicyVersion, change_problem, compare, treatment_changes
 from elute_gateway.domain.problems import Kind, errors
-from elute_gateway.domain.selection import Selection, encoding_problems, no_match, select
+from elute_gateway.domain.selection import Selection, no_match, select
 from elute_gateway.domain.stream import Stream, unchanged
 from elute_wire.errors import KeyUnavailable, Problem, Severity
 
@@ -62,11 +63,12 @@ class Planner:
 
         Raises:
             StoreError: A store cannot be reached or read.
+            PlanRefused: A store is of a kind that no run can use.
             ServiceUnavailable: A service does not answer.
         """
         catalog = await self.stores.discover(source)
         selection = select(pipeline.source, catalog)
-        problems = [*encoding_problems(catalog), *selection.problems]
+        problems = [*selection.problems]
         streams = await self._streams(pipeline, selection, problems)
         coverage = cover(pipeline.scrub, streams) if pipeline.scrub else Coverage({}, ())
         problems += coverage.problems
@@ -76,7 +78,7 @@ class Planner:
         problems += check(pipeline, plan, streams, coverage.assignments)
         changes = _changes(pinned, plan.policy, catalog)
         problems += _change_problems(changes, pinned, plan.policy, pinning)
-        return replace(plan, changes=tuple(changes), problems=_ordered(problems))
+        return replace(plan, changes=tuple(changes), problems=_told(problems, coverage.assignments))
 
     async def _streams(
         self, pipeline: Pipeline, selection: Selection, problems: list[Problem]
@@ -182,6 +184,11 @@ def _change_problems(
 _WEIGHTS = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
 
-def _ordered(problems: list[Problem]) -> tuple[Problem, ...]:
-    """Put what must be mended first; each problem is told once."""
-    return tuple(sorted(dict.fromkeys(problems), key=lambda problem: _WEIGHTS.index(problem.severity)))
+def _told(problems: list[Problem], assignments: Mapping[ColumnName, Assignment]) -> tuple[Problem, ...]:
+    """Put what must be mended first, each problem once, with the pattern of its column where it has no pointer."""
+    pointers = {(str(name.dataset), name.column): found.pointer for name, found in assignments.items()}
+    placed = (
+        problem if problem.pointer else replace(problem, pointer=pointers.get((problem.dataset, problem.column), ""))
+        for problem in problems
+    )
+    return tuple(sorted(dict.fromkeys(placed), key=lambda problem: _WEIGHTS.index(problem.severity)))

@@ -29,12 +29,7 @@ def read_catalog(message: catalog_pb2.Catalog) -> Catalog:
     """
     types = {one.formatted: _type(one) for one in message.types}
     datasets = sorted((_dataset(one, types) for one in message.datasets), key=lambda dataset: dataset.name)
-    return Catalog(
-        datasets={dataset.name: dataset for dataset in datasets},
-        types=tuple(types.values()),
-        server_version=message.server_version,
-        encoding=message.encoding,
-    )
+    return Catalog({dataset.name: dataset for dataset in datasets}, tuple(types.values()))
 
 
 def _dataset(message: catalog_pb2.Dataset, types: Mapping[str, DataType]) -> Dataset:

@@ -187,5 +187,3 @@ class Catalog:
 
     datasets: Mapping[DatasetName, Dataset]
     types: tuple[DataType, ...]
-    server_version: str = ""
-    encoding: str = "UTF8"

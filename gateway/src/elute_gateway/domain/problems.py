@@ -29,7 +29,6 @@ class Kind(Enum):
     NOTHING_SELECTED = _ERROR, "The source patterns select no dataset with rows to copy."
     UNKNOWN_COLUMN = _ERROR, "A column is named that its dataset does not have."
     TWO_FILTERS = _ERROR, "Two filters are for the same dataset."
-    UNDECLARED_ENCODING = _ERROR, "The source does not know the encoding of its texts (SQL_ASCII)."
     VIEW_NOT_COPIED = _NOTE, "A selected view has no rows of its own; at most its definition is taken along."
     PARENT_NOT_SELECTED = _WARNING, "A table inherits from one that is not selected."
     REFERENCE_LEAVES = _WARNING, "A foreign key refers to a dataset that is not selected."

@@ -111,12 +111,3 @@ def _neighbours(datasets: Mapping[DatasetName, Dataset], filters: Mapping[Datase
                 message = f"table {name} inherits from {parent}, which is not selected"
                 problems.append(Kind.PARENT_NOT_SELECTED.problem(message, dataset=name))
     return problems
-
-
-def encoding_problems(catalog: Catalog) -> list[Problem]:
-    """Refuse a source that cannot say how its texts are encoded."""
-    if catalog.encoding.upper() != "SQL_ASCII":
-        return []
-    hint = "declare `encoding` in the settings of the source's connection"
-    message = "the source's encoding is SQL_ASCII: its texts may be of any encoding"
-    return [Kind.UNDECLARED_ENCODING.problem(message, hint=hint, pointer="/source/connection")]

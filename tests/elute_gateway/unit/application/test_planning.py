@@ -120,12 +120,14 @@ async def test_without_scrubbing_nothing_asks_the_anonymizer() -> None:
 
 async def test_problems_of_all_services_come_together_and_errors_first() -> None:
     note = Problem("target-note", "worth knowing", severity=Severity.NOTE)
-    refused = Problem("target-refuses", "cannot be loaded")
+    refused = Problem("target-refuses", "cannot be loaded", dataset="public.orders", column="id")
     services = Services(HELD, problems=(note, refused), missing_key=KeyUnavailable("opening key ring shop: not there"))
     plan = await planned(services, pipeline(policy(keep='["*.*.id", "nothing.at.all"]')))
     assert [problem.code for problem in plan.problems][-1] == "target-note"
     assert set(error_codes(plan)) == {"no-match", "uncovered-column", "key-unavailable", "target-refuses"}
     assert not plan.runnable
+    (at_target,) = [problem for problem in plan.problems if problem.code == "target-refuses"]
+    assert at_target.pointer == "/scrub/keep/0"
 
 
 async def test_the_anonymizer_learns_which_columns_must_stay_apart() -> None:

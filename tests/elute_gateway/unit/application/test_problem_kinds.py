@@ -104,8 +104,6 @@ async def provoked(kind: Kind) -> tuple[Problem, ...]:  # noqa: C901, PLR0911, P
             return await problems(policy(keep='["*.*.*", "public.orders.totl"]'))
         case Kind.TWO_FILTERS:
             return await problems(source='datasets: ["*.*"], where: {public.orders: "id > 0", "*.orders": "id < 9"}')
-        case Kind.UNDECLARED_ENCODING:
-            return await problems(held=catalog(CUSTOMERS, encoding="SQL_ASCII"))
         case Kind.VIEW_NOT_COPIED:
             return await problems(held=catalog(CUSTOMERS, table("v", "id bigint", kind=DatasetKind.VIEW)))
         case Kind.PARENT_NOT_SELECTED:

@@ -59,11 +59,7 @@ def test_a_dataset_is_read_whole() -> None:
         text_mode=True,
         fingerprint="abc",
     )
-    catalog = read_catalog(
-        catalog_pb2.Catalog(
-            datasets=[message], types=[data_type(MONEY), data_type(STATUS)], server_version="18.4", encoding="UTF8"
-        )
-    )
+    catalog = read_catalog(catalog_pb2.Catalog(datasets=[message], types=[data_type(MONEY), data_type(STATUS)]))
     customers = DatasetName("public", "customers")
     assert catalog.types == (MONEY, STATUS)
     assert catalog.datasets == {

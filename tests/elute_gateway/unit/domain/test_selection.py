@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from elute_gateway.domain.catalog import DatasetKind
 from elute_gateway.domain.pipeline import Source
-from elute_gateway.domain.selection import encoding_problems, select
+from elute_gateway.domain.selection import select
 from elute_wire.errors import Problem
 from tests.support.planning import catalog, name, pipeline, references, table
 
@@ -71,8 +71,3 @@ def test_two_filters_on_one_dataset_are_refused() -> None:
 def test_a_filter_that_may_leave_references_without_their_row_is_told() -> None:
     chosen = select(source('datasets: ["public.{orders,customers}"], where: {public.customers: "id > 0"}'), HELD)
     assert found(chosen.problems) == [("filter-orphans", "/source/where/public.customers", "public.orders")]
-
-
-def test_a_source_without_encoding_is_refused() -> None:
-    assert [problem.code for problem in encoding_problems(catalog(encoding="SQL_ASCII"))] == ["undeclared-encoding"]
-    assert encoding_problems(catalog(encoding="LATIN1")) == []
