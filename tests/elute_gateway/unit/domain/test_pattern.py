@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elute_gateway.domain.names import quoted
@@ -42,6 +42,7 @@ GLOBS = (
 )
 
 
+@settings(deadline=None)
 @given(GLOBS, NAMES)
 def test_a_glob_matches_what_the_same_regular_expression_matches(glob: tuple[str, str], name: str) -> None:
     text, regex = glob
@@ -49,6 +50,7 @@ def test_a_glob_matches_what_the_same_regular_expression_matches(glob: tuple[str
     assert pattern.column.matches(name) == bool(re.fullmatch(regex, name, re.DOTALL))
 
 
+@settings(deadline=None)
 @given(NAMES, NAMES, NAMES)
 def test_a_quoted_name_is_a_pattern_that_matches_it_alone(schema: str, dataset: str, column: str) -> None:
     pattern = ColumnPattern.parse(quoted(schema, dataset, column))
@@ -77,9 +79,9 @@ def test_alternatives_may_hold_stars_and_stand_inside_a_name() -> None:
 
 def test_many_stars_cost_no_time() -> None:
     column = ColumnPattern.parse("s.t." + "*a" * 100 + "b").column
-    started = time.perf_counter()
+    started = time.process_time()
     assert not column.matches("a" * 10_000)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(
