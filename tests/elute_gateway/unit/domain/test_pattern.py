@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from elute_gateway.domain.names import quoted
@@ -42,7 +42,6 @@ GLOBS = (
 )
 
 
-@settings(deadline=None)
 @given(GLOBS, NAMES)
 def test_a_glob_matches_what_the_same_regular_expression_matches(glob: tuple[str, str], name: str) -> None:
     text, regex = glob
@@ -50,7 +49,6 @@ def test_a_glob_matches_what_the_same_regular_expression_matches(glob: tuple[str
     assert pattern.column.matches(name) == bool(re.fullmatch(regex, name, re.DOTALL))
 
 
-@settings(deadline=None)
 @given(NAMES, NAMES, NAMES)
 def test_a_quoted_name_is_a_pattern_that_matches_it_alone(schema: str, dataset: str, column: str) -> None:
     pattern = ColumnPattern.parse(quoted(schema, dataset, column))
