@@ -105,6 +105,14 @@ ESCAPES: list[tuple[str, str]] = [
     ("email + 1", "expression-type"),
     ("CAST(email AS DATE)", "expression-format"),
     ("UPPER(email)::timestamp", "expression-format"),
+    ("level AND orders", "expression-type"),
+    ("level OR email", "expression-type"),
+    ("CASE WHEN is_active THEN settings ELSE created_at END", "expression-type"),
+    ("COALESCE(email, 1)", "expression-type"),
+    ("birth_date > seen_at", "expression-type"),
+    ("GREATEST(birth_date, seen_at) > seen_at", "expression-type"),
+    ("CAST(orders AS TIME)", "expression-format"),
+    ("CAST(orders AS DATE)", "expression-format"),
     ("", "expression-syntax"),
     ("email email", "expression-kind"),
 ]
@@ -119,6 +127,11 @@ def refused(expression: str, columns: dict[str, Column] | None = None) -> list[P
 @pytest.mark.parametrize(("expression", "code"), ESCAPES, ids=[expression[:40] for expression, _ in ESCAPES])
 def test_what_is_no_scalar_expression_is_refused(expression: str, code: str) -> None:
     assert code in {problem.code for problem in refused(expression)}
+
+
+def test_replacements_that_keep_a_text_small_are_fine() -> None:
+    expression = "REPLACE(REPLACE(email, 'a', 'aaaa'), 'b', 'bbbb')"
+    assert compile_scalar(expression, SAMPLE, LogicalType.TEXT, "made").rejects == ()
 
 
 def test_every_function_on_the_list_is_one_that_polars_knows() -> None:

@@ -144,7 +144,8 @@ def compile_steps(dataset: str, steps: Sequence[Step], incoming: pa.Schema, defi
 
 
 def _array(series: pl.Series, arrow_type: pa.DataType) -> pa.Array[Any]:
-    return series.to_arrow().cast(arrow_type)
+    # Polars counts a time of day in nanoseconds, of which microseconds are carried; no other type differs in range.
+    return series.to_arrow().cast(arrow_type, safe=False)
 
 
 def _first_failing(value: pl.Expr, frame: pl.DataFrame) -> int | None:

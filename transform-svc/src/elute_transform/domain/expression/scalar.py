@@ -96,11 +96,27 @@ def compile_scalar(expression: str, columns: Columns, result: LogicalType, name:
             )
     value, read = tree.expression(), {column: columns[column] for column in sorted(tree.columns)}
     made = _dtype(value, read)
-    if any(isinstance(_dtype(dated, read), pl.String) for dated in tree.dated):
-        hint = "read it with its format: DATE(text, '%Y-%m-%d'), STRPTIME(text, '%d.%m.%Y %H:%M')"
-        raise _refused("expression-format", "a date is cast from text, which has no format", hint)
+    _require_agreement(tree, read)
     rejects = tuple(_out_of_range(column, columns[column].logical) for column in sorted(tree.computed))
     return _typed(Scalar(value, rejects), made, result, name)
+
+
+def _require_agreement(tree: Tree, read: Columns) -> None:
+    """Refuse what Polars would convert in silence, row by row and not always the way that was meant."""
+    if not all(_dtype(dated, read).is_temporal() for dated in tree.dated):
+        hint = "read it with its format: DATE(text, '%Y-%m-%d'), STRPTIME(text, '%d.%m.%Y %H:%M')"
+        raise _refused("expression-format", "a date or time is cast from what is none", hint)
+    if not all(isinstance(_dtype(condition, read), pl.Boolean | pl.Null) for condition in tree.conditions):
+        raise _refused("expression-type", "AND and OR join conditions only", "compare: `orders > 0 AND level > 0`")
+    for group in tree.matched:
+        kinds = {_kind(dtype) for dtype in (_dtype(value, read) for value in group) if not isinstance(dtype, pl.Null)}
+        if len(kinds) > 1:
+            message = f"the expression mixes {' and '.join(sorted(kinds))}"
+            raise _refused("expression-type", message, "convert with CAST")
+
+
+def _kind(dtype: pl.DataType) -> str:
+    return "number" if dtype.is_numeric() else str(dtype.base_type()).lower()
 
 
 def _dtype(value: pl.Expr, columns: Columns) -> pl.DataType:

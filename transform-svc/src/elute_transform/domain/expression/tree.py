@@ -26,10 +26,13 @@ MAX_GROWTH = 16
 
 _WIDE = "Int128"
 _NARROW = frozenset({"Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"})
+_GROUPS = frozenset({"Boolean", "StringExpr", "TemporalExpr"})
 _COUNTS = frozenset({"LenChars", "LenBytes"})
 _PARTS = frozenset(
     {"Year", "IsoYear", "Quarter", "Month", "Week", "WeekDay", "Day", "OrdinalDay", "Hour", "Minute", "Second"}
 )
+_ALTERNATIVES = frozenset({"Coalesce", "FillNull", "MaxHorizontal", "MinHorizontal"})
+_CONJUNCTIONS = frozenset({"And", "Or", "LogicalAnd", "LogicalOr"})
 _COMPARISONS = frozenset({"Eq", "EqValidity", "NotEq", "NotEqValidity", "Lt", "LtEq", "Gt", "GtEq"})
 
 
@@ -62,6 +65,9 @@ class Tree:
         columns: The columns that it reads.
         computed: Those dates and timestamps among them that it computes with, rather than passing or comparing them.
         dated: What it casts to a date, time or timestamp.
+        conditions: What it joins by AND and OR.
+        matched: Groups of values that stand for each other or against each other: the branches of CASE, what COALESCE
+            is given, both sides of a comparison.
     """
 
     def __init__(self, expression: pl.Expr, columns: Columns) -> None:
@@ -73,6 +79,8 @@ class Tree:
         self.columns: set[str] = set()
         self.computed: set[str] = set()
         self.dated: list[pl.Expr] = []
+        self.conditions: list[pl.Expr] = []
+        self.matched: list[list[pl.Expr]] = []
         self._known = columns
         self._nodes = 0
         self._growth = 1.0
@@ -95,7 +103,10 @@ class Tree:
             case {"Literal": literal}:
                 return _widened(node) if _is_integer(literal) else node
             case {"Function": {"input": list(inputs), "function": function}}:
-                made = [self._node(entry, self._use(inputs, function, use)) for entry in inputs]
+                inner = self._use(inputs, function, use)
+                made = [self._node(entry, inner) for entry in inputs]
+                if _function_name(function)[1] in _ALTERNATIVES:
+                    self.matched.append([*map(_expression, made)])
                 called = {"Function": {"input": made, "function": function}}
                 return _widened(called) if _counts(function) else called
             case _:
@@ -105,17 +116,16 @@ class Tree:
         match node:
             case {"BinaryExpr": {"left": left, "op": str(operator), "right": right}}:
                 inner = Use.COMPARED if operator in _COMPARISONS else Use.COMPUTED
-                return {
-                    "BinaryExpr": {"left": self._node(left, inner), "op": operator, "right": self._node(right, inner)}
-                }
+                sides = [self._node(left, inner), self._node(right, inner)]
+                if operator in _COMPARISONS:
+                    self.matched.append([*map(_expression, sides)])
+                if operator in _CONJUNCTIONS:
+                    self.conditions += map(_expression, sides)
+                return {"BinaryExpr": {"left": sides[0], "op": operator, "right": sides[1]}}
             case {"Ternary": {"predicate": predicate, "truthy": truthy, "falsy": falsy}}:
-                return {
-                    "Ternary": {
-                        "predicate": self._node(predicate, Use.COMPARED),
-                        "truthy": self._node(truthy, use),
-                        "falsy": self._node(falsy, use),
-                    }
-                }
+                branches = {"truthy": self._node(truthy, use), "falsy": self._node(falsy, use)}
+                self.matched.append([*map(_expression, branches.values())])
+                return {"Ternary": {"predicate": self._node(predicate, Use.COMPARED), **branches}}
             case {"Cast": {"expr": inner, "dtype": {"Literal": dtype}, "options": options}}:
                 wide = _WIDE if isinstance(dtype, str) and dtype in _NARROW else dtype
                 made = self._node(inner, Use.CONVERTED)
@@ -149,7 +159,7 @@ class Tree:
         match group, name:
             case _, "Coalesce" | "FillNull":
                 return use
-            case _, "MaxHorizontal" | "MinHorizontal" if use in {Use.PASSED, Use.COMPARED}:
+            case _, _ if name in _ALTERNATIVES and use in {Use.PASSED, Use.COMPARED}:
                 return Use.COMPARED
             case "Boolean", "IsNull" | "IsNotNull":
                 return Use.TESTED
@@ -171,14 +181,19 @@ class Tree:
 
 
 def _function_name(function: Node) -> tuple[str, str, Any]:
-    """Return group, name and options out of `"Coalesce"`, `{"Boolean": "Not"}` or `{"StringExpr": {"Split": …}}`."""
+    """Return group, name and options of a function.
+
+    Polars writes `"Coalesce"`, `{"Round": options}`, `{"Boolean": "Not"}` or `{"StringExpr": {"Split": options}}`.
+    """
     if isinstance(function, str):
         return "", function, None
-    [(group, inner)] = function.items()
+    [(outer, inner)] = function.items()
+    if outer not in _GROUPS:
+        return "", outer, inner
     if isinstance(inner, str):
-        return group, inner, None
+        return outer, inner, None
     [(name, options)] = inner.items()
-    return group, name, options
+    return outer, name, options
 
 
 def _expression(node: Node) -> pl.Expr:
