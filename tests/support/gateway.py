@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from elute_gateway.domain.connection import Connection, SealedSecret
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from elute_gateway.domain.catalog import DatasetKind, LogicalType
+from elute_gateway.domain.connection import Connection, SealedSecret, StoredConnection
 from elute_gateway.domain.ledger import NewPartition, Snapshot, Unit, UnitResult
 from elute_gateway.domain.names import DatasetName
-from elute_gateway.domain.pipeline import Structure
-from elute_gateway.domain.run import NewRun, RunDataset, RunPlan
-from elute_gateway.store.connections import Connections, StoredConnection
+from elute_gateway.domain.pipeline import Limits, Structure, Verify
+from elute_gateway.domain.plan import ColumnPlan, DatasetPlan, ExtractedColumn, Lane, Plan
+from elute_gateway.domain.run import NewRun
+from elute_gateway.store.connections import Connections
 from elute_gateway.store.database import Database
 from elute_gateway.store.documents import pipelines, policies
 from elute_gateway.store.generations import Generations
@@ -32,10 +37,49 @@ def new_run(parallel_partitions: int = 4) -> NewRun:
     return NewRun("pip-1", 1, parallel_partitions, policy_id="pol-1", policy_version=1, started_by="key-1")
 
 
-def run_plan(*names: DatasetName, **values: object) -> RunPlan:
-    """A plan without references between its datasets."""
-    datasets = tuple(RunDataset(name, f"fingerprint of {name}", b"recipe") for name in names or (ORDERS,))
-    return RunPlan(SHOP, SHOP_QA, Structure.KEEP, datasets, policy_digest=b"d" * 32, **values)  # type: ignore[arg-type]
+def run_plan(
+    *names: DatasetName, references: Mapping[DatasetName, Sequence[DatasetName]] | None = None, **values: Any
+) -> Plan:
+    """A plan that keeps every column of its datasets."""
+    datasets = tuple(
+        DatasetPlan(
+            name=name,
+            kind=DatasetKind.TABLE,
+            filter="",
+            extracted=(ExtractedColumn("id", "f1", "integer", Lane.WIRE),),
+            steps=(),
+            rules=(),
+            columns=(
+                ColumnPlan(
+                    name="id",
+                    source_type="integer",
+                    type="f1",
+                    logical=LogicalType.INT32,
+                    changed=False,
+                    treatment="keep",
+                    technique="keep",
+                    domain="",
+                    inherited="",
+                    lane=Lane.WIRE,
+                    origin="id",
+                ),
+            ),
+            fingerprint=f"fingerprint of {name}",
+            references=tuple((references or {}).get(name, ())),
+        )
+        for name in names or (ORDERS,)
+    )
+    defaults: dict[str, Any] = {
+        "structure": Structure.KEEP,
+        "take_along": frozenset(),
+        "verify": Verify.ROWS,
+        "limits": Limits(),
+        "key_version": 0,
+        "policy": None,
+    }
+    return Plan(
+        pipeline="shop-to-qa", source="shop", target="shop-qa", datasets=datasets, views=(), **(defaults | values)
+    )
 
 
 def partitions(count: int, dataset: DatasetName = ORDERS, generation: int = 1) -> list[NewPartition]:

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from elute_gateway.domain.names import DatasetName
-from elute_gateway.domain.pipeline import Extra, Structure, Verify
-
-MEBIBYTE = 1024 * 1024
 
 
 class RunState(StrEnum):
@@ -56,61 +53,6 @@ class ScrubMode(StrEnum):
 
     REQUIRED = "required"
     OFF = "off"
-
-
-@dataclass(frozen=True, slots=True)
-class RunDataset:
-    """A dataset as its run copies it.
-
-    Attributes:
-        name: Its name.
-        fingerprint: Its structure as the plan saw it; another one under the snapshot stops the run.
-        references: The datasets that its foreign keys refer to.
-        recipe: Everything that makes a slice into a loadable unit; opaque here, made and read by `clients`.
-        compared: The columns whose content `verify: rows` compares; empty where rows are only counted.
-        filter: The rows that are copied, a boolean SQL expression; empty for all.
-    """
-
-    name: DatasetName
-    fingerprint: str
-    recipe: bytes
-    references: tuple[DatasetName, ...] = ()
-    compared: tuple[str, ...] = ()
-    filter: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RunPlan:
-    """What a run does, fixed when it was checked and never planned again.
-
-    Attributes:
-        source_id: The id of the connection that is read.
-        target_id: The id of the connection that is written.
-        structure: Where the target's schema comes from.
-        datasets: What is copied, ordered.
-        scrub: Whether the sink insists on the anonymizer.
-        policy_digest: SHA-256 of the pinned policy version, 32 bytes; empty with `ScrubMode.OFF`.
-        take_along: What `structure: create` copies beside the tables.
-        verify: How the target is compared at the end.
-        partition_bytes: Bytes of a partition to aim at.
-        max_cell_bytes: The most bytes of one cell.
-    """
-
-    source_id: str
-    target_id: str
-    structure: Structure
-    datasets: tuple[RunDataset, ...]
-    scrub: ScrubMode = ScrubMode.REQUIRED
-    policy_digest: bytes = b""
-    take_along: frozenset[Extra] = frozenset()
-    verify: Verify = Verify.COUNTS
-    partition_bytes: int = 64 * MEBIBYTE
-    max_cell_bytes: int = 64 * MEBIBYTE
-
-    @property
-    def names(self) -> tuple[DatasetName, ...]:
-        """The names of the datasets, in their order."""
-        return tuple(dataset.name for dataset in self.datasets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,32 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from elute_gateway.domain.connection import Connection, SealedSecret
+from elute_gateway.domain.connection import Connection, SealedSecret, StoredConnection
 from elute_gateway.store.database import Database
 from elute_gateway.store.tables import connection as table
 from elute_gateway.store.tables import now
 from elute_wire.errors import AlreadyExists, NotFound
-
-DEFAULT_PARALLEL = 8
-
-
-@dataclass(frozen=True, slots=True)
-class StoredConnection:
-    """A connection as people know it.
-
-    Attributes:
-        name: Its name, unique in its workspace.
-        connection: What services need.
-        parallel_partitions: The most partitions that load from or to it at a time, all runs together.
-        revision: How often it was changed, counted from 1: its ETag.
-        created_at: When it was made, seconds since 1970.
-    """
-
-    name: str
-    connection: Connection
-    parallel_partitions: int = DEFAULT_PARALLEL
-    revision: int = 1
-    created_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +47,14 @@ class Connections:
         for row in sorted(rows, key=lambda row: row.id != id_or_name):
             return _stored(row)
         raise NotFound(f"finding connection {id_or_name}: there is none")
+
+    async def resolve(self, connection_id: str) -> Connection:
+        """Return what services need to reach a connection's store.
+
+        Raises:
+            NotFound: There is no such connection.
+        """
+        return (await self.get(connection_id)).connection
 
     async def page(self, after: str = "", limit: int = 50) -> list[StoredConnection]:
         """Return connections by name, from the one after name `after` on."""

@@ -48,7 +48,10 @@ class Database:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return cls(_sqlite(parsed))
-        return cls(create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_size=_POOL_SIZE))
+        # The claim is a long statement on few rows: compiling it would cost many times its run.
+        settings = {"server_settings": {"jit": "off", "application_name": "elute gateway"}}
+        url_of_driver = parsed.set(drivername="postgresql+asyncpg")
+        return cls(create_async_engine(url_of_driver, pool_size=_POOL_SIZE, connect_args=settings))
 
     @property
     def engine(self) -> AsyncEngine:

@@ -93,3 +93,11 @@ class Gateways:
         async with self.database.writing() as connection:
             await connection.execute(forgotten)
             return [(row.id, row.round) for row in await connection.execute(found)]
+
+    async def resign(self, gateway_id: str) -> None:
+        """Write that a gateway stops: others may take its runs and its office at once."""
+        async with self.database.writing() as connection:
+            await connection.execute(sa.update(run).where(run.c.owner == gateway_id).values(lease=0))
+            await connection.execute(sa.update(partition).where(partition.c.owner == gateway_id).values(lease=0))
+            await connection.execute(sa.update(leader).where(leader.c.gateway_id == gateway_id).values(lease=0))
+            await connection.execute(sa.delete(gateway).where(gateway.c.id == gateway_id))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from elute_gateway.store.tables import now, partition, run, run_dataset
 
 _CLAIM_LOCK = 0x656C636C61696D
 
-# Candidates are the queued and the expired of the claimer's runs. A run's own limit cuts first, and a partition one
+# Candidates are the first queued and expired of the claimer's runs, no more of each than there are slots: a claim costs
+# the same in a run of ten partitions and of a hundred thousand. A run's own limit cuts first, and a partition one
 # of whose connections is full is left out before connections are ranked: nobody waits behind one who cannot go.
 # A partition needs a place on both of its connections; the first of those left always has both, so that some
 # partition is claimed whenever one can be.
@@ -38,13 +39,25 @@ _CLAIM = sa.text(
         SELECT c.id, c.parallel_partitions - coalesce(l.n, 0) AS n
         FROM connection c LEFT JOIN connection_load l ON l.id = c.id
     ),
+    mine AS MATERIALIZED (
+        SELECT r.id, r.parallel_partitions, (
+            SELECT max(ordinal) FROM (
+                SELECT q.ordinal FROM partition q
+                WHERE q.run_id = r.id AND q.state IN ('queued', 'running')
+                  AND ((q.state = 'queued' AND q.not_before <= epoch_now())
+                       OR (q.state = 'running' AND q.lease <= epoch_now()))
+                ORDER BY q.ordinal LIMIT :slots
+            ) AS first
+        ) AS last
+        FROM run r WHERE r.owner = :owner AND r.id IN :runs
+    ),
     candidate AS (
         SELECT p.run_id, p.id, p.source_id, p.target_id, r.parallel_partitions,
                coalesce(l.n, 0) + row_number() OVER (PARTITION BY p.run_id ORDER BY p.ordinal) AS place
-        FROM clock, run r
-        JOIN partition p ON p.run_id = r.id
+        FROM clock, mine r
+        JOIN partition p ON p.run_id = r.id AND p.ordinal <= r.last
         LEFT JOIN run_load l ON l.run_id = r.id
-        WHERE r.owner = :owner AND r.id IN :runs
+        WHERE p.state IN ('queued', 'running')
           AND ((p.state = 'queued' AND p.not_before <= clock.at) OR (p.state = 'running' AND p.lease <= clock.at))
     ),
     fitting AS (
@@ -72,6 +85,35 @@ _CLAIM = sa.text(
               partition.attempt, partition.deaths, partition.ordinal
     """
 ).bindparams(sa.bindparam("runs", expanding=True))
+
+_DONE = (
+    sa.update(partition)
+    .where(
+        partition.c.run_id == sa.bindparam("claimed_run"),
+        partition.c.id == sa.bindparam("claimed_id"),
+        partition.c.epoch == sa.bindparam("claimed_epoch"),
+        partition.c.state == PartitionState.RUNNING,
+    )
+    .values(
+        state=PartitionState.DONE,
+        lease=0,
+        deaths=0,
+        error_code="",
+        rows=sa.bindparam("new_rows"),
+        bytes=sa.bindparam("new_bytes"),
+        digest=sa.bindparam("new_digest"),
+    )
+)
+_SUMMED = ("partitions_done", "rows_read", "rows_written", "rows_filtered", "rows_rejected", "bytes")
+_ADD = (
+    sa.update(run_dataset)
+    .where(
+        run_dataset.c.run_id == sa.bindparam("run"),
+        run_dataset.c.schema_name == sa.bindparam("schema"),
+        run_dataset.c.dataset_name == sa.bindparam("dataset"),
+    )
+    .values({column: run_dataset.c[column] + sa.bindparam(f"add_{column}") for column in _SUMMED})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,41 +159,17 @@ class Ledger:
         async with self.database.writing() as connection:
             return {(row.run_id, row.id): row.epoch for row in await connection.execute(renewed)}
 
-    async def finish(self, claim: Claim, results: Sequence[UnitResult]) -> bool:
-        """Write what a partition came to; safe to repeat.
-
-        Returns:
-            Whether the claim still held, or had been finished by this same claim.
-        """
-        mine = (*_key(claim.run_id, claim.partition.id), partition.c.epoch == claim.epoch)
-        done = (
-            sa.update(partition)
-            .where(*mine, partition.c.state == PartitionState.RUNNING)
-            .values(
-                state=PartitionState.DONE,
-                lease=0,
-                deaths=0,
-                error_code="",
-                rows=sum(unit.rows_written for unit in results),
-                bytes=sum(unit.loaded_bytes for unit in results),
-                digest=b"".join(unit.digest for unit in results),
-            )
-        )
+    async def finish(self, finished: Sequence[tuple[Claim, Sequence[UnitResult]]]) -> None:
+        """Write what partitions came to; safe to repeat, and nothing for a claim that no longer holds."""
+        sums: defaultdict[tuple[str, DatasetName], Counter[str]] = defaultdict(Counter)
         async with self.database.writing() as connection:
-            if (await connection.execute(done)).rowcount == 0:
-                state = await connection.scalar(sa.select(partition.c.state).where(*mine))
-                return bool(state == PartitionState.DONE)
-            for name, sums in _sums(results).items():
+            for claim, results in finished:
+                if (await connection.execute(_DONE, {**_claimed(claim), **_outcome(results)})).rowcount:
+                    _add(sums, claim.run_id, results)
+            if sums:
                 await connection.execute(
-                    sa.update(run_dataset)
-                    .where(
-                        run_dataset.c.run_id == claim.run_id,
-                        run_dataset.c.schema_name == name.schema,
-                        run_dataset.c.dataset_name == name.name,
-                    )
-                    .values({column: run_dataset.c[column] + value for column, value in sums.items()})
+                    _ADD, [{"run": run_id, **_pair(name), **total} for (run_id, name), total in sums.items()]
                 )
-        return True
 
     async def give_back(
         self, claim: Claim, *, after_seconds: float = 0.0, error_code: str = "", deaths: int = 0
@@ -181,10 +199,13 @@ class Ledger:
             await connection.execute(back)
 
     async def end_leases(self, run_id: str) -> None:
-        """End the leases on a run's partitions: its former gateway is gone, and the target's fence keeps it out."""
-        running = (partition.c.run_id == run_id, partition.c.state == PartitionState.RUNNING)
+        """End the leases on a run's partitions: its former gateway is gone, and the target's fence keeps it out.
+
+        The deaths of workers start to count anew: a gateway that is lost may be why they seemed to die.
+        """
+        running = (partition.c.run_id == run_id, partition.c.state.in_([PartitionState.QUEUED, PartitionState.RUNNING]))
         async with self.database.writing() as connection:
-            await connection.execute(sa.update(partition).where(*running).values(lease=0))
+            await connection.execute(sa.update(partition).where(*running).values(lease=0, deaths=0))
 
     async def partitions(self, run_id: str, after: str = "", limit: int = 1_000_000) -> list[Partition]:
         """Return a run's partitions by id, retired ones included."""
@@ -213,16 +234,33 @@ def _key(run_id: str, partition_id: str) -> tuple[sa.ColumnElement[bool], ...]:
     return (partition.c.run_id == run_id, partition.c.id == partition_id)
 
 
-def _sums(results: Iterable[UnitResult]) -> Mapping[DatasetName, dict[str, int]]:
-    sums: dict[DatasetName, dict[str, int]] = {}
+def _claimed(claim: Claim) -> dict[str, object]:
+    return {"claimed_run": claim.run_id, "claimed_id": claim.partition.id, "claimed_epoch": claim.epoch}
+
+
+def _outcome(results: Sequence[UnitResult]) -> dict[str, object]:
+    return {
+        "new_rows": sum(unit.rows_written for unit in results),
+        "new_bytes": sum(unit.loaded_bytes for unit in results),
+        "new_digest": b"".join(unit.digest for unit in results),
+    }
+
+
+def _add(sums: defaultdict[tuple[str, DatasetName], Counter[str]], run_id: str, results: Iterable[UnitResult]) -> None:
+    """Add a partition's rows to those of its datasets."""
+    for name in {unit.dataset for unit in results}:
+        sums[run_id, name]["add_partitions_done"] += 1
     for unit in results:
-        found = sums.setdefault(unit.dataset, defaultdict(int, partitions_done=1))
-        found["rows_read"] += unit.rows_read
-        found["rows_written"] += unit.rows_written
-        found["rows_filtered"] += unit.rows_filtered
-        found["rows_rejected"] += unit.rows_rejected
-        found["bytes"] += unit.loaded_bytes
-    return sums
+        total = sums[run_id, unit.dataset]
+        total["add_rows_read"] += unit.rows_read
+        total["add_rows_written"] += unit.rows_written
+        total["add_rows_filtered"] += unit.rows_filtered
+        total["add_rows_rejected"] += unit.rows_rejected
+        total["add_bytes"] += unit.loaded_bytes
+
+
+def _pair(name: DatasetName) -> dict[str, str]:
+    return {"schema": name.schema, "dataset": name.name}
 
 
 def _partition(row: sa.Row[Any]) -> Partition:

@@ -8,9 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from elute_gateway.application.plan_json import plan_from_json, plan_to_json
 from elute_gateway.domain.names import DatasetName
-from elute_gateway.domain.run import DatasetProgress, Failure, NewRun, Phase, Run, RunPlan, RunState, ScrubMode
-from elute_gateway.store.codec import failure_from, failure_object, plan_from, plan_text
+from elute_gateway.domain.plan import Plan
+from elute_gateway.domain.run import DatasetProgress, Failure, NewRun, Phase, Run, RunState, ScrubMode
+from elute_gateway.store.codec import failure_from, failure_object
 from elute_gateway.store.database import Database
 from elute_gateway.store.tables import now, run, run_dataset, run_snapshot
 from elute_wire.errors import AlreadyExists, FenceLost, NotFound
@@ -76,11 +78,11 @@ class Runs:
         async with self.database.reading() as connection:
             return [_run(row) for row in await connection.execute(query)]
 
-    async def plan(self, run_id: str) -> RunPlan | None:
+    async def plan(self, run_id: str) -> Plan | None:
         """Return what a run does, or None before it was checked."""
         async with self.database.reading() as connection:
             text = await connection.scalar(sa.select(run.c.plan).where(*self._is(run_id)))
-        return plan_from(text) if text else None
+        return plan_from_json(text) if text else None
 
     async def datasets(self, run_id: str) -> list[DatasetProgress]:
         """Return what has become of each dataset's rows, by name."""
@@ -129,13 +131,13 @@ class Runs:
         """
         await self._update(run_id, epoch, {"phase": phase})
 
-    async def pin(self, run_id: str, epoch: int, plan: RunPlan) -> None:
+    async def pin(self, run_id: str, epoch: int, plan: Plan) -> None:
         """Write what a run does.
 
         Raises:
             FenceLost: Another gateway has taken the run over, or it has ended.
         """
-        await self._update(run_id, epoch, {"plan": plan_text(plan)})
+        await self._update(run_id, epoch, {"plan": plan_to_json(plan).decode()})
 
     async def settle(
         self, run_id: str, epoch: int, state: RunState, failure: Failure | None, report: Mapping[str, object]

@@ -132,7 +132,7 @@ run = Table(
     Column("epoch", Integer, nullable=False),
     Column("lease", Double, nullable=False),
     Column("cancelling", Boolean, nullable=False),
-    Column("plan", Text),  # domain.run.RunPlan
+    Column("plan", Text),  # domain.plan.Plan
     Column("failure", JSON(none_as_null=True)),
     Column("report", JSON, nullable=False),
     Column("last_event", BigInteger, nullable=False),
@@ -212,6 +212,12 @@ partition = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("digest", LargeBinary),  # those of its units' streams, in order
     Column("error_code", Text, nullable=False),
+    Index(
+        "ix_partition_running",
+        "lease",
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
     Index(
         "ix_partition_open",
         "run_id",

@@ -4,9 +4,10 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from elute_gateway.domain.access import AuditEvent, StoredKey
 from elute_gateway.domain.run import EventKind, LogLine
 from elute_gateway.store import schema
-from elute_gateway.store.access import ApiKeys, Audit, AuditEvent, StoredKey, found_workspace
+from elute_gateway.store.access import ApiKeys, Audit, found_workspace
 from elute_gateway.store.database import Database
 from elute_gateway.store.gateways import Gateways
 from elute_gateway.store.history import History

@@ -271,6 +271,13 @@ def _ledger() -> None:
     op.create_index(
         "ix_partition_open", "partition", ["run_id", "ordinal"], sqlite_where=_ACTIVE, postgresql_where=_ACTIVE
     )
+    op.create_index(
+        "ix_partition_running",
+        "partition",
+        ["lease"],
+        sqlite_where=sa.text("state = 'running'"),
+        postgresql_where=sa.text("state = 'running'"),
+    )
 
 
 def _history() -> None:
