@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # it ships none
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from elute.v1 import stage_pb2
 from elute_wire import errors, readiness, status
@@ -50,7 +50,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def becomes(client: Client, answer: int) -> None:
     async with asyncio.timeout(3):
-        while await health(client) != answer:  # noqa: ASYNC110 - it is another side's state
+        while await health(client) != answer: - it is another side's state
             await asyncio.sleep(0.01)
 
 
