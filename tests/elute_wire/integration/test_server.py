@@ -50,7 +50,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def becomes(client: Client, answer: int) -> None:
     async with asyncio.timeout(3):
-        while await health(client) != answer: - it is another side's state
+        while await health(client) != answer:
             await asyncio.sleep(0.01)
 
 
