@@ -9,7 +9,8 @@ from elute.v1 import stage_pb2
 from elute_wire.errors import StreamCorrupted
 from elute_wire.frames import HEADER_BYTES, MAX_MESSAGE_BYTES, FrameDecoder, FrameEncoder
 
-SCHEMA = pa.schema([("text", pa.string()), ("bytes", pa.binary()), ("number", pa.int64())])
+FIELDS: dict[str, pa.DataType] = {"text": pa.string(), "bytes": pa.binary(), "number": pa.int64()}
+SCHEMA = pa.schema(FIELDS)
 ROWS = st.lists(
     st.tuples(st.none() | st.text(), st.none() | st.binary(), st.none() | st.integers(-(2**63), 2**63 - 1)), max_size=20
 )
