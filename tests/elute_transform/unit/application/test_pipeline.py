@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import polars as pl
+
+from elute_transform.application.options import Options
+from elute_transform.application.pipeline import Step, validate
 from elute_transform.domain.column import Column
 from elute_transform.domain.sample import SAMPLE
+from elute_transform.domain.step import Change, Definition, Made
 from elute_wire.schema import Lane, LogicalType
 from tests.elute_transform.batches import DATASET, judge
 
@@ -69,6 +74,28 @@ def test_an_opaque_column_or_one_of_the_wire_lane_is_read_by_no_step() -> None:
         ("pattern-name", "^text$"),
         ("wire-lane", "wire"),
     }
+
+
+class ReadsAll(Options):
+    """A configuration without options."""
+
+
+def test_a_step_that_looks_at_what_it_should_not_is_stopped_all_the_same() -> None:
+    careless = Definition(
+        name="careless",
+        effect="Copies a column without looking what it is.",
+        config=ReadsAll,
+        change=lambda _, columns: Change(
+            makes={name: Made(pl.col(name).alias(name), column) for name, column in columns.items()}
+        ),
+        example={},
+    )
+    columns = {"opaque": SAMPLE["position"], "wire": SAMPLE["tags"], "text": SAMPLE["email"]}
+    outcome = validate(DATASET, [Step("careless", "{}", "/clean/0")], columns, {"careless": careless})
+    assert [(problem.code, problem.column, problem.pointer) for problem in outcome.errors] == [
+        ("opaque-column", "opaque", "/clean/0"),
+        ("wire-lane", "wire", "/clean/0"),
+    ]
 
 
 def test_without_steps_nothing_happens() -> None:
