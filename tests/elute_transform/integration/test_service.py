@@ -22,7 +22,7 @@ from elute_transform.domain.sample import SAMPLE
 from elute_transform.grpc_api.service import CONTRACTS, TransformService
 from elute_wire.address import Address
 from elute_wire.channel import Peers, ServiceChannel
-from elute_wire.errors import InvalidRequest, PlanRefused, StreamTruncated, ValueRejected
+from elute_wire.errors import CellTooLarge, InvalidRequest, PlanRefused, StreamTruncated, ValueRejected
 from elute_wire.frames import FrameEncoder
 from elute_wire.identity import ServiceName
 from elute_wire.schema_messages import to_logical
@@ -99,8 +99,11 @@ def stage(*steps: tuple[str, Mapping[str, object]]) -> stage_pb2.Stage:
     return stage_pb2.Stage(transform=transform, input=stage_pb2.Stage(extract=stage_pb2.Extract(dataset=CUSTOMERS)))
 
 
-async def pull(peers: Peers, asked: stage_pb2.Stage) -> tuple[list[Any], list[stage_pb2.StageCount]]:
-    async with opened(asked, stage_pb2.StreamContext(partition_id="7"), peers) as stream:
+async def pull(
+    peers: Peers, asked: stage_pb2.Stage, max_cell_bytes: int = 0
+) -> tuple[list[Any], list[stage_pb2.StageCount]]:
+    context = stage_pb2.StreamContext(partition_id="7", max_cell_bytes=max_cell_bytes)
+    async with opened(asked, context, peers) as stream:
         items = [item async for item in stream.items]
         return items, stream.tally.counts
 
@@ -127,6 +130,16 @@ async def test_a_value_that_no_step_takes_ends_the_stream_with_its_place(chain: 
     place = caught.value.place
     assert (place.dataset, place.column, place.ordinal, place.partition) == ("shop.customers", "n", 2, "7")
     assert "canary" not in str(vars(caught.value))
+
+
+async def test_a_cell_that_a_step_made_too_large_ends_the_stream_with_its_place(chain: tuple[Chain, Peers]) -> None:
+    source, peers = chain
+    source.batches = [text("t", ["a", "b"]), text("t", ["c", "d" * 600])]
+    twice = ("derive", {"column": "twice", "expression": "t || t", "type": "text"})
+    assert len((await pull(peers, stage(twice), max_cell_bytes=1_200))[0]) == 2
+    with pytest.raises(CellTooLarge) as caught:
+        await pull(peers, stage(twice), max_cell_bytes=1_000)
+    assert (caught.value.place.column, caught.value.place.ordinal) == ("twice", 3)
 
 
 async def test_steps_that_do_not_fit_the_stream_are_refused_before_the_first_row(chain: tuple[Chain, Peers]) -> None:

@@ -17,7 +17,7 @@ from elute_transform.domain.step import Definition
 from elute_transform.grpc_api.messages import columns_of, dataset_of, outcome_message, steps_of
 from elute_wire.channel import Peers
 from elute_wire.errors import InvalidRequest
-from elute_wire.limits import ByteSemaphore
+from elute_wire.limits import ByteSemaphore, check_cells
 from elute_wire.registry import load
 from elute_wire.settings import ServiceSettings
 from elute_wire.stage_service import StageServicer
@@ -61,8 +61,11 @@ class TransformServicer(transform_pb2_grpc.TransformServiceServicer):
 class Cleaning:
     """A cleaner as a stage in the middle of a chain."""
 
-    def __init__(self, cleaner: Cleaner) -> None:
+    def __init__(self, cleaner: Cleaner, dataset: str, max_cell_bytes: int) -> None:
         self._cleaner = cleaner
+        self._dataset = dataset
+        self._max_cell_bytes = max_cell_bytes
+        self._rows = 0
 
     @property
     def schema(self) -> pa.Schema:
@@ -70,8 +73,16 @@ class Cleaning:
         return self._cleaner.schema
 
     def process(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Sequence[stage_pb2.Rejected]]:
-        """Clean n rows; none is set aside."""
-        return self._cleaner.clean(batch), ()
+        """Clean n rows; none is set aside.
+
+        Raises:
+            ValueRejected: A step cannot take a value.
+            CellTooLarge: A step made a cell over the limit.
+        """
+        made = self._cleaner.clean(batch)
+        check_cells(made, max_cell_bytes=self._max_cell_bytes, first_ordinal=self._rows, dataset=self._dataset)
+        self._rows += made.num_rows
+        return made, ()
 
 
 class TransformService:
@@ -106,12 +117,12 @@ class TransformService:
     async def _open(
         self, stage: stage_pb2.Stage, context: stage_pb2.StreamContext, upstream: Stream | None
     ) -> AsyncIterator[Stream]:
-        del context
         dataset = dataset_of(stage.transform.dataset)
         if upstream is None:
             raise InvalidRequest(f"cleaning dataset {dataset}: no stage feeds the steps")
         cleaner = compile_steps(dataset, steps_of(stage.transform), upstream.schema, self._definitions)
-        yield processed(upstream, Cleaning(cleaner), operation="transform", executor=self._executor)
+        cleaning = Cleaning(cleaner, dataset, context.max_cell_bytes)
+        yield processed(upstream, cleaning, operation="transform", executor=self._executor)
 
 
 @asynccontextmanager
