@@ -22,6 +22,8 @@ FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace ORDER BY e.ext
 """
 
 # What an extension made comes with the extension; temporary tables belong to one session.
+# Objects below it were made by initdb. Their rules and functions are many, and their texts long to look through.
+_FIRST_OF_USERS = 16384
 _OF_USERS = r"""n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'"""
 
 _RELATION = rf"""
@@ -65,7 +67,8 @@ used(oid, typmod) AS (
     UNION
     SELECT t.oid, -1 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
     LEFT JOIN pg_class c ON c.oid = t.typrelid
-    WHERE {_OF_USERS} AND (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'c' AND c.relkind = 'c'))
+    WHERE t.oid >= {_FIRST_OF_USERS} AND {_OF_USERS}
+      AND (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'c' AND c.relkind = 'c'))
       AND NOT EXISTS (SELECT FROM pg_depend d
                       WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')
     UNION
@@ -202,7 +205,8 @@ place(relation, kind, name) AS (
               WHERE concat(i.indexprs::text, i.indpred::text) ~ {_CONSTANT}
     UNION ALL SELECT w.ev_class, CASE WHEN w.rulename = '_RETURN' THEN 'view' ELSE 'rule' END,
                      CASE WHEN w.rulename = '_RETURN' THEN '' ELSE w.rulename END
-              FROM pg_rewrite w WHERE concat(w.ev_qual::text, w.ev_action::text) ~ {_CONSTANT}
+              FROM pg_rewrite w
+              WHERE w.oid >= {_FIRST_OF_USERS} AND concat(w.ev_qual::text, w.ev_action::text) ~ {_CONSTANT}
     UNION ALL SELECT tgrelid, 'trigger', tgname FROM pg_trigger
               WHERE NOT tgisinternal AND (tgnargs > 0 OR tgqual::text ~ {_CONSTANT})
     UNION ALL SELECT polrelid, 'policy', polname FROM pg_policy
@@ -218,7 +222,8 @@ SELECT p.relation, p.kind, p.name::text FROM place p JOIN relation r ON r.oid = 
 UNION ALL
 SELECT NULL, 'function', n.nspname || '.' || f.proname
 FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
-WHERE {_OF_USERS} AND (f.prosrc ~ '''|\m\d' OR to_jsonb(f) ->> 'prosqlbody' ~ {_CONSTANT})
+WHERE f.oid >= {_FIRST_OF_USERS} AND {_OF_USERS}
+  AND (f.prosrc ~ '''|\m\d' OR to_jsonb(f) ->> 'prosqlbody' ~ {_CONSTANT})
   AND NOT EXISTS (SELECT FROM pg_depend d
                   WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e')
 """
