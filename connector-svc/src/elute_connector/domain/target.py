@@ -142,6 +142,7 @@ class Prepared:
 class RunState(StrEnum):
     """How far a run is in its target."""
 
+    PREPARING = "preparing"
     LOADING = "loading"
     FINISHING = "finishing"
 

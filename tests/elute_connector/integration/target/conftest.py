@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 
 import asyncpg
 import pytest
@@ -14,13 +15,24 @@ from tests.support.postgresql import Database
 Opener = Callable[[Database], Awaitable[asyncpg.Connection]]
 
 
+@dataclass(frozen=True)
+class Login(Database):
+    """A database as a role of its own reaches it; `run` stays the superuser's."""
+
+    role: str = SUPERUSER
+
+
+def as_role(database: Database, role: str) -> Login:
+    return Login(database.server, database.name, database.version, role)
+
+
 def config_of(database: Database) -> Config:
     server = database.server
     return Config(
         host=str(server.socket_directory),
         port=server.port,
         database=database.name,
-        user=SUPERUSER,
+        user=database.role if isinstance(database, Login) else SUPERUSER,
         lock_timeout_seconds=5,
         tools_folder=str(server.programs),
     )

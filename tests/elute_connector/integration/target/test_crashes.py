@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 
 from elute_connector.connectors.postgresql.catalog import Connection
-from elute_connector.connectors.postgresql.target import fence, keep
+from elute_connector.connectors.postgresql.target import create, fence, keep
 from elute_connector.connectors.postgresql.target.relations import Relation
 from elute_connector.domain.target import Structure
-from elute_wire.errors import EluteError, FenceLost
+from elute_wire.errors import EluteError, FenceLost, InvalidRequest
 from tests.elute_connector.integration.target.conftest import Opener
 from tests.elute_connector.integration.target.runs import Run, notes, schema_of
 from tests.elute_connector.integration.target.test_create import RICH
@@ -58,6 +59,68 @@ async def test_a_crash_while_foreign_keys_are_dropped_leaves_the_target_as_it_wa
     assert kept.target.run("SELECT count(*) FROM customers") == "30"
     await kept.whole()
     assert (keys_of(kept.target), triggers_of(kept.target)) == before[1:]
+
+
+@pytest.fixture
+def few_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server seem to have locks for a few tables only, so that a preparation takes several transactions."""
+
+    async def few(_: Connection) -> int:
+        return 12
+
+    monkeypatch.setattr(create, "lock_budget", few)
+    monkeypatch.setattr(keep, "lock_budget", few)
+
+
+class Interrupted(Exception):
+    """Stands for a connector that dies."""
+
+
+def dying_after(calls: int, function: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    left = iter(range(calls))
+
+    async def wrapped(*arguments: Any, **named: Any) -> None:
+        if next(left, None) is None:
+            raise Interrupted
+        await function(*arguments, **named)
+
+    return wrapped
+
+
+@pytest.mark.parametrize("calls", [1, 3])
+@pytest.mark.usefixtures("few_locks")
+async def test_a_target_made_in_several_transactions_is_begun_again_after_a_crash(
+    created: Run, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created.target.run(RICH)
+    with monkeypatch.context() as patch:
+        patch.setattr(create, "_replace", dying_after(calls, create._replace))
+        with pytest.raises(EluteError):
+            await created.prepare()
+    assert created.target.run("SELECT state FROM elute.run") == "preparing"
+    with pytest.raises(InvalidRequest, match="not prepared"):
+        await created.finish()
+    await created.whole()
+    assert schema_of(created.target) == schema_of(created.source)
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 4])
+@pytest.mark.usefixtures("few_locks")
+async def test_tables_emptied_in_several_transactions_get_their_keys_back_after_a_crash(
+    kept: Run, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, triggers = keys_of(kept.target), triggers_of(kept.target)
+    for then, whole in ((kept.whole, True), (kept.repair, False)):
+        with monkeypatch.context() as patch:
+            patch.setattr(keep, "_empty", dying_after(calls, keep._empty))
+            with pytest.raises(EluteError):
+                await kept.prepare()
+        told = {note.dataset for note in notes(await then()) if note.code == "incomplete"}
+        assert told == (set() if whole else {str(name) for name in TABLES})
+        assert triggers_of(kept.target) == triggers
+        assert [line.split("|")[:2] for line in keys_of(kept.target).splitlines()] == [
+            line.split("|")[:2] for line in keys.splitlines()
+        ]
 
 
 async def test_a_finish_that_is_cut_off_after_every_event_goes_on_and_does_nothing_twice(created: Run) -> None:

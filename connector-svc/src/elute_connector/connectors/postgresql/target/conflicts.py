@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from elute_connector.connectors.postgresql.catalog import Connection
-from elute_connector.connectors.postgresql.identifiers import qualified
 from elute_connector.connectors.postgresql.target.archive import Entry
 from elute_connector.connectors.postgresql.target.relations import Relation
+from elute_connector.domain.dataset_name import DatasetName
 from elute_wire.errors import Problem
 
 # What DROP … CASCADE would take along. `own` is what is part of a dropped table (automatic and internal
@@ -36,21 +36,33 @@ FROM gone GROUP BY classid, objid
 """
 
 
+_PG_CLASS = 1259
+"""The catalog of relations, as the server's own headers number it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """How a schema gets into a target.
 
     Attributes:
-        dropped: The tables that go, as SQL writes them; with CASCADE, now that all that it reaches comes back.
+        dropped: The tables that go; with CASCADE, because all that it reaches comes back.
+        locks_per_table: The locks that dropping one of them takes, on average.
         made: The entries to make, in order.
         reused: The entries that exist already, equal.
         problems: What forbids it; then nothing else counts.
     """
 
-    dropped: tuple[str, ...]
+    dropped: tuple[DatasetName, ...]
+    locks_per_table: int
     made: tuple[Entry, ...]
     reused: tuple[Entry, ...]
     problems: tuple[Problem, ...]
+
+
+async def dependents(connection: Connection, tables: Sequence[Relation]) -> frozenset[tuple[int, int]]:
+    """Answer all that hangs on tables, themselves included: catalog and row of each."""
+    rows = await connection.fetch(_GONE, [relation.oid for relation in tables])
+    return frozenset((row["classid"], row["objid"]) for row in rows)
 
 
 async def clear(
@@ -65,7 +77,6 @@ async def clear(
         standing: The target's relations, those marked whose names the selection has, and their partitions.
     """
     dropped = [relation for relation in standing if relation.chosen and relation.holds_rows]
-    names = tuple(qualified(relation.name) for relation in dropped)
     keys = {entry.key for entry in kept}
     by_row = {(entry.catalog, entry.oid): entry for entry in existing if entry.oid}
     gone: set[tuple[int, int]] = set()
@@ -82,7 +93,14 @@ async def clear(
                 )
             )
     made, reused, differing = _compare(kept, _left(existing, gone))
-    return Way(names, made, reused, (*problems, *differing))
+    locks = sum(catalog == _PG_CLASS for catalog, _ in gone)
+    return Way(
+        dropped=tuple(relation.name for relation in dropped),
+        locks_per_table=locks // max(1, len(dropped)) + 1,
+        made=made,
+        reused=reused,
+        problems=(*problems, *differing),
+    )
 
 
 def _left(existing: Sequence[Entry], gone: set[tuple[int, int]]) -> list[Entry]:

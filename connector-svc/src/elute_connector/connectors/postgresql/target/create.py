@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import asyncpg
 
@@ -18,7 +19,8 @@ from elute_connector.connectors.postgresql.identifiers import qualified
 from elute_connector.connectors.postgresql.target import relations
 from elute_connector.connectors.postgresql.target.access import Access
 from elute_connector.connectors.postgresql.target.archive import Entry, dump
-from elute_connector.connectors.postgresql.target.conflicts import Way, clear
+from elute_connector.connectors.postgresql.target.change import Change, lock_budget, packed
+from elute_connector.connectors.postgresql.target.conflicts import Way, clear, dependents
 from elute_connector.connectors.postgresql.target.fence import SCHEMA
 from elute_connector.connectors.postgresql.target.kept import choose
 from elute_connector.connectors.postgresql.target.relations import Relation, RelationKind
@@ -40,6 +42,9 @@ _PHASES = {
     "ACL": Phase.GRANT,
 }
 """What is made after the rows, and when. Of everything else, what depends on one of these follows it."""
+
+# A table, its overflow table with an index, and its row type.
+_LOCKS = {"TABLE": 4}
 
 # Bodies may name what comes later, or never.
 _SESSION = "SET LOCAL check_function_bodies = off; SET LOCAL standard_conforming_strings = on"
@@ -86,37 +91,59 @@ async def draw(source: Access, target: Access, datasets: Sequence[DatasetName], 
     with mapped("reading the source's schema"):
         known = await relations.read(source.connection, datasets)
         populated = frozenset(row["oid"] for row in await source.connection.fetch(_POPULATED))
-    unreadable = [r.name for r in known if not r.readable and not r.chosen]
-    (entries, existing) = await asyncio.gather(
-        dump(source, options, excluded=unreadable), _describe_target(target, options)
+        hidden = [r for r in known if r.lockable and not r.readable and not r.chosen]
+        barred = await dependents(source.connection, hidden) if hidden else frozenset()
+    source, target = _one_toolset(source, target)
+    entries, existing = await asyncio.gather(
+        dump(source, options, excluded=[r.name for r in hidden]), _describe_target(target, options)
     )
-    choice = choose(entries, known)
+    choice = choose(entries, known, barred)
     return Blueprint(choice.entries, populated, existing, (*_unfit(datasets, known), *choice.problems))
 
 
-async def apply(connection: Connection, blueprint: Blueprint, datasets: Sequence[DatasetName]) -> list[WorkItem]:
-    """Replace the selected tables by empty ones, in the caller's transaction.
-
-    Returns:
-        What is left to do once the rows are in.
+async def change(connection: Connection, blueprint: Blueprint, datasets: Sequence[DatasetName]) -> Change:
+    """Plan how the selected tables are replaced by empty ones; changes nothing yet.
 
     Raises:
         PlanRefused: Something that the pipeline does not select stands in the way.
-        StoreError: A statement failed.
     """
-    standing = await relations.read(connection, datasets)
-    tables = [qualified(relation.name) for relation in standing if relation.chosen and relation.holds_rows]
-    if tables:
-        # Until the end nothing can come to depend on them.
-        await connection.execute(f"LOCK TABLE ONLY {', ONLY '.join(tables)} IN ACCESS EXCLUSIVE MODE")
-    way = await clear(connection, blueprint.entries, blueprint.existing, standing)
+    refuse(blueprint.problems)
+    way = await clear(connection, blueprint.entries, blueprint.existing, await relations.read(connection, datasets))
     refuse(way.problems)
-    await connection.execute(_SESSION)
-    if way.dropped:
-        await connection.execute(f"DROP TABLE IF EXISTS {', '.join(way.dropped)} CASCADE")
     phases = _phases(blueprint.entries)
-    await _make(connection, [entry for entry in way.made if entry.id not in phases])
-    return [*_work(way, phases), *_refreshes(blueprint)]
+    drops: list[tuple[int, DatasetName | Entry]] = [(way.locks_per_table, name) for name in way.dropped]
+    makes: list[tuple[int, DatasetName | Entry]] = [
+        (_LOCKS.get(entry.kind, 1), entry) for entry in way.made if entry.id not in phases
+    ]
+    portions = packed([*drops, *makes], await lock_budget(connection))
+    return Change(
+        steps=tuple(partial(_replace, blueprint=blueprint, datasets=datasets, portion=p) for p in portions),
+        items=(*_work(way, phases), *_refreshes(blueprint)),
+        sequences=blueprint.sequences,
+        notes=blueprint.problems,
+    )
+
+
+async def _replace(
+    connection: Connection,
+    *,
+    blueprint: Blueprint,
+    datasets: Sequence[DatasetName],
+    portion: Sequence[DatasetName | Entry],
+) -> None:
+    """Drop tables and make entries, in the caller's transaction."""
+    wanted = {part for part in portion if isinstance(part, DatasetName)}
+    standing = await relations.read(connection, datasets) if wanted else ()
+    dropped = [qualified(relation.name) for relation in standing if relation.chosen and relation.name in wanted]
+    if dropped:
+        # From here to the end nothing can come to depend on them; what did since the plan was made, forbids it.
+        await connection.execute(f"LOCK TABLE ONLY {', ONLY '.join(dropped)} IN ACCESS EXCLUSIVE MODE")
+        refuse((await clear(connection, blueprint.entries, blueprint.existing, standing)).problems)
+        await connection.execute(f"DROP TABLE IF EXISTS {', '.join(dropped)} CASCADE")
+    entries = [part for part in portion if isinstance(part, Entry)]
+    if entries:
+        await connection.execute(_SESSION)
+        await _make(connection, entries)
 
 
 def refuse(problems: Sequence[Problem]) -> None:
@@ -130,13 +157,21 @@ def refuse(problems: Sequence[Problem]) -> None:
         )
 
 
+def _one_toolset(source: Access, target: Access) -> tuple[Access, Access]:
+    """Let one pg_dump describe both ends, so that equal objects have equal SQL; it must know the newer server."""
+    newer = max(source, target, key=lambda access: access.connection.get_server_version())
+    tools = {"tools_folder": newer.config.tools_folder}
+    alike = [replace(access, config=access.config.model_copy(update=tools)) for access in (source, target)]
+    return alike[0], alike[1]
+
+
 async def _describe_target(target: Access, options: CreateOptions) -> tuple[Entry, ...]:
     """Describe what the target has beside our own tables; at once nothing where it has nothing."""
     with mapped("reading the target's schema"):
         if not await target.connection.fetchval(_HAS_SOMETHING, SCHEMA):
             return ()
         known = await relations.read(target.connection, ())
-    excluded = [relation.name for relation in known if not relation.readable or relation.name.schema == SCHEMA]
+    excluded = [r.name for r in known if r.lockable and (not r.readable or r.name.schema == SCHEMA)]
     return await dump(target, options, excluded=excluded)
 
 

@@ -52,6 +52,8 @@ async def _finish(connections: Sequence[Connection], source: Connection, run_id:
         if run is None:
             yield FinishEvent("done", "", 0, 0, (ALREADY_WHOLE,))
             return
+        if run.state is RunState.PREPARING:
+            raise InvalidRequest(f"run {run_id} is not prepared", hint="prepare the target; or repair it")
         if run.state is RunState.LOADING:
             await _close(first, run_id)
         made, total = await work.progress(first, run_id)

@@ -8,10 +8,15 @@ run's work in the same transaction, so that it survives any crash.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import asyncpg
 
 from elute_connector.connectors.postgresql.catalog import Connection
 from elute_connector.connectors.postgresql.identifiers import qualified
-from elute_connector.connectors.postgresql.target import relations
+from elute_connector.connectors.postgresql.target import relations, work
+from elute_connector.connectors.postgresql.target.change import Change, lock_budget, packed
 from elute_connector.connectors.postgresql.target.create import refuse
 from elute_connector.connectors.postgresql.target.relations import Relation, RelationKind
 from elute_connector.connectors.postgresql.target.work import Phase, WorkItem
@@ -36,6 +41,10 @@ WHERE c.contype = 'f' AND c.conparentid = 0 AND (c.conrelid = ANY ($1) OR c.conf
 ORDER BY 4, 3
 """
 
+_INDEXES = "SELECT indrelid AS oid, count(*) AS indexes FROM pg_index WHERE indrelid = ANY ($1) GROUP BY 1"
+# A table and its overflow table with an index; two tables and an index of a foreign key.
+_TABLE_LOCKS, _OPENING_LOCKS = 3, 3
+
 # The triggers that would fire; each copy of a partitioned table's trigger has a state of its own.
 _TRIGGERS = """
 SELECT t.tgname::text AS name, t.tgrelid::regclass::text AS "table",
@@ -47,38 +56,53 @@ WHERE t.tgrelid = ANY ($1) AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') 
 """
 
 
-async def apply(connection: Connection, datasets: Sequence[DatasetName]) -> list[WorkItem]:
-    """Empty the selected tables and let rows in, in the caller's transaction.
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is taken away for the time of the load, and what brings it back."""
 
-    Returns:
-        What brings foreign keys and triggers back once the rows are in.
+    sql: str
+    items: tuple[WorkItem, ...]
+
+
+async def change(connection: Connection, run_id: str, datasets: Sequence[DatasetName]) -> Change:
+    """Plan how the selected tables are emptied and rows let in; changes nothing yet.
 
     Raises:
         PlanRefused: A table is missing, or a table that is not selected references one that is.
-        StoreError: A statement failed.
     """
     chosen = [relation for relation in await relations.read(connection, datasets) if relation.chosen]
     refuse(await obstacles(connection, datasets, chosen))
     oids = [relation.oid for relation in chosen]
-    keys = await connection.fetch(_FOREIGN_KEYS, oids)
-    triggers = await connection.fetch(_TRIGGERS, oids)
-    await truncate(connection, chosen, before=[*(row["drop"] for row in keys), *(row["disable"] for row in triggers)])
-    items: list[WorkItem] = []
-    for row in keys:
-        label, table, comment = (
-            f"{row['table']}.{row['name']}",
-            row["table"],
-            row["comment"] if row["commented"] else "",
-        )
-        later = row["validated"] and not row["partitioned"]
-        items.append(
-            WorkItem(Phase.FOREIGN_KEY, label, f"{row['add']}{' NOT VALID' if later else ''};{comment}", table)
-        )
-        if later:
-            items.append(WorkItem(Phase.VALIDATION, label, row["validate"], table))
-    return items + [
-        WorkItem(Phase.TRIGGER, f"{row['table']}.{row['name']}", row["enable"], row["table"]) for row in triggers
-    ]
+    openings = [_without_key(row) for row in await connection.fetch(_FOREIGN_KEYS, oids)]
+    openings += [_without_trigger(row) for row in await connection.fetch(_TRIGGERS, oids)]
+    indexes = {row["oid"]: row["indexes"] for row in await connection.fetch(_INDEXES, oids)}
+    parts: list[tuple[int, Opening | Relation]] = [(_OPENING_LOCKS, opening) for opening in openings]
+    parts += [(_TABLE_LOCKS + indexes.get(relation.oid, 0), relation) for relation in chosen]
+    portions = packed(parts, await lock_budget(connection))
+    return Change(tuple(partial(_empty, run_id=run_id, portion=portion) for portion in portions))
+
+
+async def _empty(connection: Connection, *, run_id: str, portion: Sequence[Opening | Relation]) -> None:
+    openings = [part for part in portion if isinstance(part, Opening)]
+    await work.insert(connection, run_id, [item for opening in openings for item in opening.items])
+    await truncate(
+        connection,
+        [part for part in portion if isinstance(part, Relation)],
+        before=[opening.sql for opening in openings],
+    )
+
+
+def _without_key(row: asyncpg.Record) -> Opening:
+    label, table, comment = f"{row['table']}.{row['name']}", row["table"], row["comment"] if row["commented"] else ""
+    if not row["validated"] or row["partitioned"]:
+        return Opening(row["drop"], (WorkItem(Phase.FOREIGN_KEY, label, f"{row['add']};{comment}", table),))
+    adding = WorkItem(Phase.FOREIGN_KEY, label, f"{row['add']} NOT VALID;{comment}", table)
+    return Opening(row["drop"], (adding, WorkItem(Phase.VALIDATION, label, row["validate"], table)))
+
+
+def _without_trigger(row: asyncpg.Record) -> Opening:
+    item = WorkItem(Phase.TRIGGER, f"{row['table']}.{row['name']}", row["enable"], row["table"])
+    return Opening(row["disable"], (item,))
 
 
 async def obstacles(
@@ -128,4 +152,6 @@ async def truncate(connection: Connection, chosen: Sequence[Relation], *, before
         qualified(relation.name) if relation.kind is RelationKind.PARTITIONED else f"ONLY {qualified(relation.name)}"
         for relation in chosen
     ]
-    await connection.execute("\n".join([*before, f"TRUNCATE {', '.join(names)};"] if names else before))
+    statements = [*before, f"TRUNCATE {', '.join(names)};"] if names else before
+    if statements:
+        await connection.execute("\n".join(statements))

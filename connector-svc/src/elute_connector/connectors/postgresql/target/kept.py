@@ -51,21 +51,27 @@ class Choice:
     problems: tuple[Problem, ...]
 
 
-def choose(entries: Sequence[Entry], relations: Sequence[Relation]) -> Choice:
+def choose(
+    entries: Sequence[Entry], relations: Sequence[Relation], barred: frozenset[tuple[int, int]] = frozenset()
+) -> Choice:
     """Choose what comes along.
 
     Args:
         entries: The schema.
         relations: The relations of the same database, those of the selection marked.
+        barred: What hangs on tables that the archive does not have, by catalog and row; it cannot come.
     """
-    return _Chooser(entries, relations).choice()
+    return _Chooser(entries, relations, barred).choice()
 
 
 class _Chooser:
     """The dependencies of one archive, and what was taken of it so far."""
 
-    def __init__(self, entries: Sequence[Entry], relations: Sequence[Relation]) -> None:
+    def __init__(
+        self, entries: Sequence[Entry], relations: Sequence[Relation], barred: frozenset[tuple[int, int]]
+    ) -> None:
         self._entries = entries
+        self._barred = barred
         self._by_id = {entry.id: entry for entry in entries}
         self._chosen = {relation.oid for relation in relations if relation.chosen}
         tables = [relation for relation in relations if relation.holds_rows]
@@ -134,7 +140,8 @@ class _Chooser:
             # For the time of the walk, so that a circle ends.
             self._possible[number] = True
             entry = self._by_id[number]
-            allowed = entry.kind not in NEVER and (entry.kind != "TABLE" or entry.oid in self._chosen)
+            allowed = entry.kind not in NEVER and (entry.catalog, entry.oid) not in self._barred
+            allowed = allowed and (entry.kind != "TABLE" or entry.oid in self._chosen)
             self._possible[number] = allowed and all(self._can_be(other) for other in self._depends[number])
         return self._possible[number]
 

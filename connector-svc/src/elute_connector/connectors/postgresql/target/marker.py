@@ -52,12 +52,12 @@ async def open_schema(connection: Connection) -> None:
 
 
 async def insert(connection: Connection, run_id: str, structure: Structure, datasets: Sequence[DatasetName]) -> None:
-    """Mark that a run has begun to load datasets."""
+    """Mark that a run has begun to change datasets."""
     await connection.execute(
         f"INSERT INTO {SCHEMA}.run (run_id, structure, state, datasets) VALUES ($1, $2, $3, $4)",  # noqa: S608
         run_id,
         structure.value,
-        RunState.LOADING.value,
+        RunState.PREPARING.value,
         [[name.schema, name.name] for name in datasets],
     )
 
@@ -102,11 +102,12 @@ def overlaps(markers: Sequence[RunMarker], datasets: Sequence[DatasetName], *, r
     )
 
 
-async def set_sequences(connection: Connection, run_id: str, sequences: Sequence[DatasetName]) -> None:
-    """Write down the sequences that a run made."""
+async def set_loading(connection: Connection, run_id: str, sequences: Sequence[DatasetName]) -> None:
+    """Mark that rows may come, and write down the sequences that the run made."""
     await connection.execute(
-        f"UPDATE {SCHEMA}.run SET sequences = $2 WHERE run_id = $1",  # noqa: S608
+        f"UPDATE {SCHEMA}.run SET state = $2, sequences = $3 WHERE run_id = $1",  # noqa: S608
         run_id,
+        RunState.LOADING.value,
         [[name.schema, name.name] for name in sequences],
     )
 

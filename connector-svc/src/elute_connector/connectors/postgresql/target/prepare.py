@@ -1,4 +1,4 @@
-"""PrepareTarget: makes a target ready for the rows of a run, in one transaction."""
+"""PrepareTarget: makes a target ready for the rows of a run."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from elute_connector.connectors.postgresql.catalog import Connection
 from elute_connector.connectors.postgresql.errors import mapped
 from elute_connector.connectors.postgresql.target import create, fence, keep, marker, relations, work
 from elute_connector.connectors.postgresql.target.access import Access
+from elute_connector.connectors.postgresql.target.change import Change
 from elute_connector.connectors.postgresql.target.identity import refuse_same_database
 from elute_connector.domain.target import Fence, Preparation, Prepared, RunState, Structure
-from elute_wire.errors import InvalidRequest, Problem, Severity
+from elute_wire.errors import InvalidRequest, Problem, StoreBusy
 
 
 async def prepare(source: Access, target: Access, request: Preparation) -> Prepared:
     """Make a target ready: its schema or its emptied tables, its fence, and the mark that it is half-loaded.
 
-    All of it happens in one transaction, so after a failure the target is as it was. A repeated call changes nothing.
-    With `restarted`, those datasets are emptied and their partitions are replaced, also in one transaction; loaders
-    that still work on the former ones are ended.
+    All of it happens in one transaction, so that after a failure the target is as it was; only a change of more
+    tables than the server has locks for takes several, and a failure between them leaves the mark. A repeated call
+    goes on from there, or changes nothing. With `restarted`, those datasets are emptied and their partitions are
+    replaced, in one transaction; loaders that still work on the former ones are ended.
 
     Args:
         source: The source, with the snapshot that the run reads under.
@@ -32,9 +34,7 @@ async def prepare(source: Access, target: Access, request: Preparation) -> Prepa
     run_fence = fence.fence_of(request.run_id)
     with mapped(f"preparing the target {target.config.database}"):
         known = await marker.read(target.connection, request.run_id)
-        if known is None:
-            if request.restarted:
-                raise InvalidRequest(f"restarting datasets: run {request.run_id} is not in this target")
+        if known is None or known.state is RunState.PREPARING:
             return Prepared(run_fence, await _begin(source, target, request, run_fence))
         if request.restarted:
             if known.state is not RunState.LOADING:
@@ -44,30 +44,45 @@ async def prepare(source: Access, target: Access, request: Preparation) -> Prepa
 
 
 async def _begin(source: Access, target: Access, request: Preparation, run_fence: Fence) -> tuple[Problem, ...]:
+    if request.restarted:
+        raise InvalidRequest(f"restarting datasets: run {request.run_id} is not in this target")
     connection = target.connection
     await refuse_same_database(source.connection, connection)
-    blueprint = None
-    if request.structure is Structure.CREATE:
-        blueprint = await create.draw(source, target, request.datasets, request.create)
-        create.refuse(blueprint.problems)
-    async with connection.transaction():
-        await marker.open_schema(connection)
-        # Only now nobody else can begin; another call of the same run may have been first.
-        present = await marker.read_all(connection)
-        if any(run.run_id == request.run_id for run in present):
-            return ()
-        create.refuse(marker.overlaps(present, request.datasets))
+    create.refuse(marker.overlaps(await marker.read_all(connection), request.datasets, run_id=request.run_id))
+    change = await _change(source, target, request)
+    last = len(change.steps) - 1
+    for place, step in enumerate(change.steps):
+        async with connection.transaction():
+            if place == 0:
+                await _mark(connection, request, run_fence)
+            await step(connection)
+            if place == last:
+                await work.insert(connection, request.run_id, change.items)
+                await fence.insert(connection, run_fence, request.partitions)
+                await marker.set_loading(connection, request.run_id, change.sequences)
+    return change.notes
+
+
+async def _change(source: Access, target: Access, request: Preparation) -> Change:
+    if request.structure is Structure.KEEP:
+        return await keep.change(target.connection, request.run_id, request.datasets)
+    blueprint = await create.draw(source, target, request.datasets, request.create)
+    return await create.change(target.connection, blueprint, request.datasets)
+
+
+async def _mark(connection: Connection, request: Preparation, run_fence: Fence) -> None:
+    """Write the run's mark and make its tables, unless a former call did."""
+    await marker.open_schema(connection)
+    # Only now nobody else can begin.
+    present = await marker.read_all(connection)
+    create.refuse(marker.overlaps(present, request.datasets, run_id=request.run_id))
+    states = {run.run_id: run.state for run in present}
+    if request.run_id not in states:
         await marker.insert(connection, request.run_id, request.structure, request.datasets)
         await fence.create(connection, run_fence)
-        await fence.insert(connection, run_fence, request.partitions)
         await work.create(connection, request.run_id)
-        if blueprint:
-            items = await create.apply(connection, blueprint, request.datasets)
-            await marker.set_sequences(connection, request.run_id, blueprint.sequences)
-        else:
-            items = await keep.apply(connection, request.datasets)
-        await work.insert(connection, request.run_id, items)
-    return tuple(p for p in blueprint.problems if p.severity is not Severity.ERROR) if blueprint else ()
+    elif states[request.run_id] is not RunState.PREPARING:
+        raise StoreBusy(f"preparing run {request.run_id}: another call has prepared it meanwhile", hint="call it again")
 
 
 async def _restart(connection: Connection, request: Preparation, run_fence: Fence) -> None:

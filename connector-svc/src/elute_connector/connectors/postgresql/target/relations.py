@@ -63,6 +63,11 @@ class Relation:
     readable: bool
 
     @property
+    def lockable(self) -> bool:
+        """Whether pg_dump locks it, for which its role must be able to read it."""
+        return self.kind in {RelationKind.TABLE, RelationKind.PARTITIONED}
+
+    @property
     def holds_rows(self) -> bool:
         """Whether rows are stored in it, or in its partitions, by the people who use it."""
         return self.kind in {RelationKind.TABLE, RelationKind.PARTITIONED, RelationKind.FOREIGN}

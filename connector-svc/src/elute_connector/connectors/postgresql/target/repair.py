@@ -9,7 +9,7 @@ from elute_connector.connectors.postgresql.errors import mapped
 from elute_connector.connectors.postgresql.target import fence, marker, work
 from elute_connector.connectors.postgresql.target.finish import ALREADY_WHOLE
 from elute_connector.connectors.postgresql.target.work import Batch, Phase
-from elute_connector.domain.target import FencePartition, FinishEvent, RunMarker
+from elute_connector.domain.target import FencePartition, FinishEvent, RunMarker, RunState
 from elute_wire.errors import Problem, StoreDataRejected, StoreObjectMissing
 
 
@@ -73,7 +73,7 @@ def _contradicted(phase: Phase, name: str, *, not_valid: bool) -> Problem:
 def _incomplete(run: RunMarker, missing: Sequence[FencePartition]) -> Iterator[Problem]:
     """Answer the datasets whose rows are not all in; all of them where the fence does not know."""
     known = {name for partition in missing for name in partition.datasets}
-    unknown = any(not partition.datasets for partition in missing)
+    unknown = run.state is RunState.PREPARING or any(not partition.datasets for partition in missing)
     for name in run.datasets:
         if unknown or name in known:
             yield Problem(

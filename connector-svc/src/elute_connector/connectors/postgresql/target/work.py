@@ -101,8 +101,9 @@ async def create(connection: Connection, run_id: str) -> None:
 
 
 async def insert(connection: Connection, run_id: str, items: Iterable[WorkItem]) -> None:
-    """Write down what is to be done, in order."""
-    rows = [(number, i.phase.value, i.object, i.sql, i.table) for number, i in enumerate(items, 1)]
+    """Write down what is to be done, in order, behind what is written there already."""
+    last = await connection.fetchval(f"SELECT coalesce(max(ordinal), 0) FROM {work_table(run_id)}")
+    rows = [(number, i.phase.value, i.object, i.sql, i.table) for number, i in enumerate(items, last + 1)]
     await connection.executemany(
         f"""INSERT INTO {work_table(run_id)} (ordinal, phase, object, sql, "table") VALUES ($1, $2, $3, $4, $5)""", rows
     )
