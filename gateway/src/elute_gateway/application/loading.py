@@ -22,8 +22,8 @@ from elute_gateway.domain.transfer import Fence, LoadResult
 from elute_wire.errors import EluteError, FenceLost, ServiceUnavailable, SnapshotLost, StreamTruncated, foreign_fault
 from elute_wire.telemetry import about
 
-_ROUND_SECONDS = 0.5
-"""How long a round waits for something to happen: a partition that waits out a failure is claimed no later."""
+_ROUND_SECONDS = 1.0
+"""How long a round waits for something to happen: a lease of another gateway that ends, a limit that is lifted."""
 
 _ALONE_DEATHS = 2
 """After so many dead workers in a row a partition loads alone, so that it takes no other down with it."""
@@ -209,6 +209,7 @@ class Loader:
         if fatal:
             self._fail(loading, error)
         await self._give_back(claim, wait, error.code, deaths)
+        asyncio.get_running_loop().call_later(wait, self._wake.set)
         if isinstance(error, SnapshotLost) and loading.session.keeper:
             try:
                 await loading.session.keeper.snapshot_id()

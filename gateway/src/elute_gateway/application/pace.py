@@ -31,6 +31,7 @@ class Pace:
         progress_seconds: How often a run tells how far its datasets are.
         slots: The most partitions that a gateway loads at a time.
         deaths: How many workers in a row may end while they load the same partition.
+        poll_seconds: How often durable execution looks whether it is told something; stopping waits that long.
     """
 
     lease_seconds: float = 6.0
@@ -43,11 +44,20 @@ class Pace:
     progress_seconds: float = 1.0
     slots: int = 32
     deaths: int = 5
+    poll_seconds: float = 1.0
 
     def wait_seconds(self, failures: int) -> float:
         """Return how long to wait after failures in a row, with jitter so that not all come back at once."""
         longest = min(self.longest_wait_seconds, self.first_wait_seconds * 2.0 ** min(failures - 1, 16))
         return longest * random.uniform(0.5, 1.0)  # noqa: S311  # no secret hangs on it
+
+
+class GivenUp(Exception):
+    """Something has been tried for as long as it should be: its error, whatever its recovery, is final."""
+
+    def __init__(self, error: EluteError) -> None:
+        super().__init__(error.code)
+        self.error = error
 
 
 class Patience:

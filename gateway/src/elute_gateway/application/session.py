@@ -51,34 +51,38 @@ class RunSession:
     ends: Ends | None = None
     keeper: SnapshotKeeper | None = None
     generation: int = 0
-    _why: asyncio.Future[Stop] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    _cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    _left: asyncio.Future[Stop] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def stop(self, why: Stop) -> None:
-        """Give up whatever the session is doing; the first reason counts."""
-        if not self._why.done():
-            self._why.set_result(why)
+        """Give up whatever the session is doing."""
+        if why is Stop.CANCELLED:
+            self._cancelled.set()
+        elif not self._left.done():
+            self._left.set_result(why)
 
-    @property
-    def stopped(self) -> Stop | None:
-        """Why the session was told to stop, if it was."""
-        return self._why.result() if self._why.done() else None
-
-    async def guard(self, work: Coroutine[Any, Any, T]) -> T:
+    async def guard(self, work: Coroutine[Any, Any, T], *, settling: bool = False) -> T:
         """Do something until it is done or the session is told to stop.
+
+        Args:
+            work: What to do.
+            settling: Whether the run is being brought to its end, which a cancelled one must reach too.
 
         Raises:
             Stopped: The session was told to stop; the work has been cancelled and has ended.
         """
         task = asyncio.ensure_future(work)
-        first: list[asyncio.Future[Any]] = [task, self._why]
+        cancelled = asyncio.ensure_future(self._cancelled.wait())
+        first: list[asyncio.Future[Any]] = [task, self._left] if settling else [task, self._left, cancelled]
         try:
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            cancelled.cancel()
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})
         if task.cancelled():
-            raise Stopped(self.stopped or Stop.LEAVING)
+            raise Stopped(self._left.result() if self._left.done() else Stop.CANCELLED)
         return task.result()
 
     async def close(self) -> None:

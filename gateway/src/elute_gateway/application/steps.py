@@ -14,15 +14,15 @@ A step answers with a small JSON object, which durable execution keeps: no id of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from elute_gateway.application import meters
 from elute_gateway.application.generation import Generations
 from elute_gateway.application.loading import Loader
-from elute_gateway.application.pace import Pace, patiently
+from elute_gateway.application.pace import GivenUp, Pace, patiently
 from elute_gateway.application.ports import Books, DataPlane, RunPlanner
 from elute_gateway.application.session import RunSession, Stop, Stopped
 from elute_gateway.application.telling import Teller
@@ -31,6 +31,8 @@ from elute_gateway.domain.run import DatasetProgress, EventKind, Failure, LogLev
 from elute_gateway.domain.transfer import Ends, Fence
 from elute_wire.errors import EluteError, FenceLost, InternalFault, SnapshotLost, foreign_fault
 from elute_wire.telemetry import about
+
+T = TypeVar("T")
 
 Answer = dict[str, Any]
 """What a step answers: with `END`, how the run ends; with `LOST`, that its snapshot has ended; else its own facts."""
@@ -132,6 +134,10 @@ class RunSteps:
             telling = asyncio.create_task(self._teller.keep_telling(run_id))
             try:
                 await self._loader.load(session, Fence(*fence))
+            except SnapshotLost:
+                raise
+            except EluteError as error:
+                raise GivenUp(error) from error  # the loader has a patience of its own
             finally:
                 telling.cancel()
                 await asyncio.wait({telling})
@@ -191,7 +197,7 @@ class RunSteps:
             await self._books.runs.settle(run_id, session.run.epoch, state, failure, report)
 
         try:
-            await self._owning(session, patiently(self._pace, write))
+            await self._owning(session, patiently(self._pace, write), settling=True)
         except EluteError as error:
             # Nobody could be told: leave the run as it is; who takes it over comes here again.
             raise asyncio.CancelledError from error
@@ -221,20 +227,22 @@ class RunSteps:
 
         with about(run=run_id):
             try:
-                answer: Answer = await self._owning(session, all_of_it())
+                answer = await self._owning(session, all_of_it())
             except SnapshotLost:
                 meters.ERRORS.labels(SnapshotLost.code).inc()
                 return {LOST: True}
             except EluteError as error:
                 return _failed(error)
+            except GivenUp as hopeless:
+                return _failed(hopeless.error)
             except Exception as error:  # noqa: BLE001  # its text may hold anything, and would be stored
                 return _failed(foreign_fault(error, f"doing the step {phase} of a run"))
             return answer
 
-    async def _owning(self, session: RunSession, work: Any) -> Any:  # noqa: ANN401  # any coroutine and its result
+    async def _owning(self, session: RunSession, work: Coroutine[Any, Any, T], *, settling: bool = False) -> T | Answer:
         """Do something while the run is this gateway's; a run that is another's by now ends here without a trace."""
         try:
-            return await session.guard(work)
+            return await session.guard(work, settling=settling)
         except Stopped as stopped:
             if stopped.why is Stop.CANCELLED:
                 return {END: RunState.CANCELLED}

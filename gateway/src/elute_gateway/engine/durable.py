@@ -35,15 +35,17 @@ _POOL_SIZE = 4
 class Engine:
     """Executes runs durably. One per process: DBOS is a global of its own."""
 
-    def __init__(self, url: str, gateway_id: str) -> None:
+    def __init__(self, url: str, gateway_id: str, poll_seconds: float) -> None:
         """Describe the engine; `start` begins the work.
 
         Args:
             url: Where workflows are kept: `sqlite:///<absolute path>` or `postgresql://…`.
             gateway_id: Which gateway this is, unique per process.
+            poll_seconds: How often DBOS looks for notifications; none of ours are sent that way.
         """
         self._url = sa.make_url(url)
         self._gateway = gateway_id
+        self._poll_seconds = poll_seconds
         self._run: Callable[[str, int], Coroutine[Any, Any, str]] | None = None
 
     async def start(self, steps: RunSteps) -> None:
@@ -78,7 +80,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Stop executing. What is being done must have been stopped before: see `RunSession.stop`."""
-        await asyncio.to_thread(DBOS.destroy)
+        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         self._run = None
 
     def _config(self) -> DBOSConfig:
@@ -97,6 +99,7 @@ class Engine:
             "enable_otlp": False,
             "max_executor_threads": _THREADS,
             "sys_db_pool_size": _POOL_SIZE,
+            "notification_listener_polling_interval_sec": self._poll_seconds,
             "scheduler_polling_interval_sec": 3600.0,
         }
 

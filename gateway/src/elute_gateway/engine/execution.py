@@ -59,7 +59,7 @@ async def executing(
     teller = Teller(books.history, pace)
     loader = Loader(gateway_id, books, plane, pace, teller)
     steps = RunSteps(gateway_id, books, plane, planner, pace=pace, loader=loader, teller=teller)
-    engine = Engine(engine_url(place.url), gateway_id)
+    engine = Engine(engine_url(place.url), gateway_id, pace.poll_seconds)
     await books.gateways.enroll(gateway_id, place.name, pace.lease_seconds)
     await engine.start(steps)
     pulse = Pulse(gateway_id, books, steps, loader, pace=pace, durable=engine)
