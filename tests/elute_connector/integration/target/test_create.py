@@ -258,6 +258,19 @@ END LOOP; END$$
 """
 
 
+async def test_a_role_that_the_target_lacks_is_refused_when_grants_are_asked_for(
+    postgresql: PostgresFleet, open_session: Opener
+) -> None:
+    with postgresql.database(16) as source, postgresql.database(18) as target:
+        source.run('CREATE TABLE t (i int); CREATE ROLE "elute ""x"; GRANT SELECT ON t TO "elute ""x", PUBLIC')
+        try:
+            with pytest.raises(PlanRefused, match='no role elute "x,'):
+                await Run(source, target, open_session, names("t"), options=CreateOptions(grants=True)).prepare()
+            await Run(source, target, open_session, names("t")).whole()
+        finally:
+            source.run('DROP OWNED BY "elute ""x"; DROP ROLE "elute ""x"')
+
+
 async def test_hundreds_of_tables_are_made_and_finished_in_few_round_trips(
     source: Database, target: Database, open_session: Opener
 ) -> None:

@@ -24,6 +24,7 @@ from elute_connector.connectors.postgresql.target.conflicts import Way, clear, d
 from elute_connector.connectors.postgresql.target.fence import SCHEMA
 from elute_connector.connectors.postgresql.target.kept import choose
 from elute_connector.connectors.postgresql.target.relations import Relation, RelationKind
+from elute_connector.connectors.postgresql.target.roles import missing_roles
 from elute_connector.connectors.postgresql.target.work import Phase, WorkItem
 from elute_connector.domain.dataset_name import DatasetName
 from elute_connector.domain.target import CreateOptions
@@ -98,7 +99,10 @@ async def draw(source: Access, target: Access, datasets: Sequence[DatasetName], 
         dump(source, options, excluded=[r.name for r in hidden]), _describe_target(target, options)
     )
     choice = choose(entries, known, barred)
-    return Blueprint(choice.entries, populated, existing, (*_unfit(datasets, known), *choice.problems))
+    with mapped("reading the target's roles"):
+        strangers = await missing_roles(target.connection, choice.entries, options)
+    problems = (*_unfit(datasets, known), *choice.problems, *strangers)
+    return Blueprint(choice.entries, populated, existing, problems)
 
 
 async def change(connection: Connection, blueprint: Blueprint, datasets: Sequence[DatasetName]) -> Change:
