@@ -19,13 +19,13 @@ import hashlib
 import importlib.util
 import json
 import os
-import secrets
 import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from elute_gateway.application.api_keys import random_key
 from elute_gateway.embedded.postgresql import LOOPBACK, free_port, wheel_programs
 from elute_gateway.embedded.supervisor import Child, Supervisor
 from elute_wire.errors import AlreadyExists, ServiceUnavailable
@@ -37,7 +37,6 @@ DEFAULT_PORT = 8642
 KEY_RING = "main"
 
 _DATA_PLANE = (ServiceName.CONNECTOR, ServiceName.TRANSFORM, ServiceName.ANONYMIZER)
-_KEY_BYTES = 32
 _SOCKET_PATH_BYTES = 100
 _READY_SECONDS = 30.0
 
@@ -140,7 +139,7 @@ class LocalSystem:
         if not private.exists():
             public.write_bytes(create_sealing_key(private).pem())
         if not self.api_key_file.exists():
-            write_secret_file(self.api_key_file, f"elute_{secrets.token_urlsafe(_KEY_BYTES)}\n".encode())
+            write_secret_file(self.api_key_file, f"{random_key()}\n".encode())
         ring = self.state / "anonymizer" / "ring.json"
         if not ring.exists():
             # By the anonymizer's own program: the gateway has no hand in pseudonymization keys.
@@ -179,7 +178,6 @@ class LocalSystem:
                 return {
                     "ELUTE_LISTEN_ADDRESS": f"{LOOPBACK}:{self._port}",
                     "ELUTE_STORE_URL": f"sqlite:///{self.state}/gateway/store/elute.db",
-                    "ELUTE_ENGINE_URL": f"sqlite:///{self.state}/gateway/store/engine.db",
                     "ELUTE_SEALING_PUBLIC_KEY_FILE": str(self.state / "gateway" / "sealing.pub"),
                     "ELUTE_FIRST_API_KEY_FILE": str(self.api_key_file),
                 }
