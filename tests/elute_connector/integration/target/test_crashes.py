@@ -104,7 +104,7 @@ async def test_a_target_made_in_several_transactions_is_begun_again_after_a_cras
     assert schema_of(created.target) == schema_of(created.source)
 
 
-@pytest.mark.parametrize("calls", [1, 2, 3, 4])
+@pytest.mark.parametrize("calls", [1, 3])
 @pytest.mark.usefixtures("few_locks")
 async def test_tables_emptied_in_several_transactions_get_their_keys_back_after_a_crash(
     kept: Run, calls: int, monkeypatch: pytest.MonkeyPatch
@@ -135,7 +135,7 @@ async def test_a_finish_that_is_cut_off_after_every_event_goes_on_and_does_nothi
     assert len(seen) > 8
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.01, 0.03, 0.06, 0.1])
+@pytest.mark.parametrize("delay", [0.0, 0.03, 0.1])
 async def test_a_finish_whose_sessions_are_killed_at_any_moment_goes_on(created: Run, delay: float) -> None:
     await created.prepare()
     await created.load()
