@@ -5,11 +5,13 @@ INSTALLED := .venv/.installed
 LOCKS := requirements-uv.txt requirements-dev.txt
 DISTRIBUTIONS := protos gateway connector-svc transform-svc anonymizer-svc
 MAKEFLAGS += --no-print-directory
+# What writes the pages of docs/reference; with --check it compares them.
+PAGES := $(subst /,.,$(basename $(filter-out %/render.py,$(wildcard tools/reference/*.py))))
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): $(LOCKS) $(DISTRIBUTIONS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than Python 3.11; name another: make PYTHON=python3.11" >&2; exit 1; }
@@ -24,7 +26,7 @@ test: $(INSTALLED) ## run the tests on embedded servers and print their coverage
 	@mkdir -p build
 	$(BIN)/pytest -q -m "not slow" --cov --cov-report=term:skip-covered --cov-report=json:build/coverage.json
 
-CHECKS := check-style check-types check-layers check-protos check-sizes check-links check-locks check-paths
+CHECKS := check-style check-types check-layers check-protos check-sizes check-links check-locks check-paths check-reference
 
 .PHONY: check $(CHECKS)
 check: $(INSTALLED) ## lint, type-check and prove the architecture; writes nothing
@@ -39,6 +41,8 @@ check-layers:
 check-protos:
 	$(BIN)/python -m tools.protos --check
 	$(BIN)/python -m tools.check_protos
+check-reference:
+	@for page in $(PAGES); do $(BIN)/python -m $$page --check || stale=1; done; exit $${stale:-0}
 check-sizes check-links check-locks check-paths: check-%:
 	$(BIN)/python -m tools.check_$*
 
@@ -50,6 +54,10 @@ fmt: $(INSTALLED) ## rewrite the sources as `check` wants them
 .PHONY: protos
 protos: $(INSTALLED) ## generate the stubs of the wire contract
 	$(BIN)/python -m tools.protos
+
+.PHONY: reference
+reference: $(INSTALLED) ## write the reference pages anew from the code
+	@for page in $(PAGES); do $(BIN)/python -m $$page || exit 1; done
 
 .PHONY: lock
 lock: $(INSTALLED) ## pin the newest versions that requirements*.in allow, with hashes

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel
 
 from tools.repository import ROOT, Finding, report
@@ -26,6 +27,7 @@ class Entry:
         example: How a pipeline writes it, YAML.
         facts: What else there is to know, by heading.
         source: The standard or manual behind it.
+        outcomes: What becomes of values, in Markdown.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Entry:
     example: str
     facts: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    outcomes: Mapping[str, str] = field(default_factory=dict)
 
 
 def page(title: str, introduction: str, entries: Sequence[Entry], command: str) -> str:
@@ -80,9 +83,31 @@ def _section(entry: Entry) -> Iterator[str]:
         )
         yield from (_option(name, option, schema) for name, option in schema["properties"].items())
         yield ""
+    if entry.outcomes:
+        yield from ("| before | after |", "|---|---|")
+        yield from (f"| {before} | {after} |" for before, after in entry.outcomes.items())
+        yield ""
     yield from (f"- **{heading}**: {fact}" for heading, fact in entry.facts.items())
     if entry.source:
         yield f"- **Source**: {entry.source}"
+
+
+class Flow(dict[str, object]):
+    """A mapping that `in_yaml` writes on one line."""
+
+
+def in_yaml(document: Mapping[str, object]) -> str:
+    """Write a document as people write pipelines: block style, but for what is a `Flow`."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML's own, which knows a `Flow` too."""
+
+
+_Dumper.add_representer(
+    Flow, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
+)
 
 
 def _option(name: str, option: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -123,5 +148,9 @@ def _values(option: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
 def _bounds(option: Mapping[str, Any]) -> str:
     low, above = option.get("minimum"), option.get("exclusiveMinimum")
     high = option.get("maximum")
-    start = f" from {low:g}" if low is not None else f" above {above:g}" if above is not None else ""
-    return start + (f" to {high:g}" if high is not None else "")
+    start = f" from {_number(low)}" if low is not None else f" above {_number(above)}" if above is not None else ""
+    return start + (f" to {_number(high)}" if high is not None else "")
+
+
+def _number(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"

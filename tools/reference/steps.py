@@ -9,14 +9,12 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
-
 from elute_transform.application.pipeline import Definitions, Step, validate
 from elute_transform.domain.expression.words import FUNCTIONS, MAX_CHARACTERS
 from elute_transform.domain.sample import SAMPLE
 from elute_transform.domain.step import AnyDefinition, Definition
 from elute_wire.registry import load
-from tools.reference.render import Entry, page, settle
+from tools.reference.render import Entry, Flow, in_yaml, page, settle
 
 PAGE = Path("docs/reference/steps.md")
 COMMAND = "python -m tools.reference.steps"
@@ -70,21 +68,10 @@ def _entry(definition: AnyDefinition, definitions: Definitions) -> Entry:
         effect=definition.effect,
         text=importlib.import_module(f"elute_transform.steps.{definition.name}").__doc__ or "",
         config=definition.config,
-        example=yaml.safe_dump(
-            {"clean": {DATASET: [{definition.name: _flow(definition.example)}]}}, sort_keys=False, width=100
-        ),
+        example=in_yaml({"clean": {DATASET: [{definition.name: Flow(definition.example)}]}}),
         facts={"Reads in the example": _names(outcome.touched), "Makes in the example": _names(outcome.changed)},
         source=definition.source,
     )
-
-
-class _flow(dict[str, object]):  # noqa: N801 - a marker for the dumper, not a concept
-    """A mapping that YAML writes on one line."""
-
-
-yaml.SafeDumper.add_representer(
-    _flow, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
-)
 
 
 def _wrapped(words: Iterable[str]) -> str:

@@ -10,6 +10,16 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Options(BaseModel):
-    """Options that a policy writes: immutable, of exactly the declared types, without unknown names."""
+    """Options that a policy writes: immutable, of exactly the declared types, without unknown names.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=False, validate_by_alias=True)
+    The text below an option is its meaning, here and on the reference page.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        validate_by_name=False,
+        validate_by_alias=True,
+        use_attribute_docstrings=True,
+    )

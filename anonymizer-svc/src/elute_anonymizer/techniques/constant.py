@@ -43,10 +43,12 @@ _KINDS = {
 
 
 class Config(Options):
-    """The value, written as JSON writes it; dates and times as ISO 8601 does."""
+    """What to write instead."""
 
     value: Annotated[str, Field(max_length=10_000)] | int | float | bool
+    """The value, written as JSON writes it; dates and times as ISO 8601 does."""
     nulls: Literal["keep", "replace"] = "keep"
+    """Whether NULL stays NULL or gets the value too."""
 
 
 class Constant:

@@ -25,6 +25,7 @@ class Config(Options):
     """How far dates move."""
 
     days: int = Field(ge=1, le=36_500)
+    """The most days, in either direction."""
 
 
 class DateShift:

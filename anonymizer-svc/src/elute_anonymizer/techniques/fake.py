@@ -4,7 +4,7 @@ The canonical value's 128 keyed bits draw words from pinned pools and are writte
 `full_name`, `company`, `street`, `address`, `city`, `postcode`, `country` and `phone` look real and may collide: two
 people can get one name. `email` and `user_name` have two forms:
 
-* `unique`: a name and 19 characters, 120 keyed bits together, so that distinct values never meet in practice;
+* `unique`: a name and 20 characters, more than 120 keyed bits together, so that distinct values never meet in practice;
 * `natural`: a name and two digits, which may collide.
 
 `mail_host` says what stands behind the @: `example` writes example.com, `keep` the host as it is, `alias` a keyed host
@@ -78,15 +78,16 @@ _HOST_CHARACTERS: Mapping[str, int] = {"example": len(_EXAMPLE), "alias": _ALIAS
 
 
 class Config(Options):
-    """What kind of value to invent.
-
-    `longest` bounds an e-mail address: a host that does not fit is not kept.
-    """
+    """What to invent."""
 
     kind: Kind
+    """The kind of value."""
     form: Literal["unique", "natural"] = "unique"
+    """How an e-mail address or a user name looks; a unique column needs `unique`."""
     mail_host: Literal["example", "keep", "alias"] = "example"
+    """What stands behind the @ of an e-mail address."""
     longest: int = Field(80, ge=50, le=254)
+    """The most characters of an e-mail address: a host that does not fit is not kept."""
 
     @model_validator(mode="after")
     def _options_of_the_kind(self) -> Self:

@@ -72,11 +72,14 @@ _CARD_DIGITS = (8, 19)
 
 
 class Config(Options):
-    """The format, the symbols at the start that stay, and what happens to a value of another format."""
+    """Which symbols are encrypted."""
 
     format: Format
+    """What the values are made of."""
     keep_first: int = Field(0, ge=0, le=12)
+    """How many symbols at the start stay; not for `phone`, which keeps its country code."""
     others: Literal["mask", "refuse"] = Field("mask", exclude=True)
+    """What becomes of a value of another format: asterisks, or the end of the run; a unique column needs `refuse`."""
 
     @model_validator(mode="after")
     def _phone_keeps_its_own(self) -> Self:

@@ -32,7 +32,9 @@ class Config(Options):
     """How coarse a date becomes."""
 
     to: Literal["year", "quarter", "month", "week", "day"]
+    """The period whose first moment is written."""
     not_before: date | None = Field(None, strict=False)
+    """What earlier dates count as."""
 
 
 class GeneralizeDate:

@@ -31,9 +31,13 @@ class Config(Options):
     """The bands: `origin`, `origin + band`, and so on in both directions."""
 
     band: Decimal = Field(gt=0, le=10**15, strict=False)
+    """How wide a band is."""
     origin: Decimal = Field(Decimal(0), ge=-(10**15), le=10**15, strict=False)
+    """Where one of the bands begins."""
     min: Decimal | None = Field(None, ge=-(10**15), le=10**15, strict=False)
+    """What smaller numbers count as."""
     max: Decimal | None = Field(None, ge=-(10**15), le=10**15, strict=False)
+    """What greater numbers count as."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

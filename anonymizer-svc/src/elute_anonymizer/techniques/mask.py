@@ -23,15 +23,16 @@ _JOINED = r"\p{M}|[\x{200C}\x{200D}\x{1F1E6}-\x{1F1FF}\x{1F3FB}-\x{1F3FF}\x{1100
 
 
 class Config(Options):
-    """What stays visible, and what hides the rest.
-
-    `width` hides the length too: the hidden part is written with that many characters, however long it was.
-    """
+    """What stays visible, and what hides the rest."""
 
     first: int = Field(0, ge=0, le=64)
+    """How many characters at the start stay."""
     last: int = Field(0, ge=0, le=64)
+    """How many at the end stay."""
     character: str = Field("*", alias="with", min_length=1, max_length=1, pattern=r"^[\x21-\x7e]$")
+    """The character that hides another."""
     width: int | None = Field(None, ge=1, le=64)
+    """Hides the length too: the hidden part is written with that many characters, however long it was."""
 
     @model_validator(mode="after")
     def _one_end_is_enough(self) -> Self:

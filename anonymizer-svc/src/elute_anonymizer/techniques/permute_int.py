@@ -42,11 +42,14 @@ _CANONICAL = r"^(0|-?[1-9][0-9]{0,18})$"
 
 
 class Config(Options):
-    """The range; the column's type has one where none is given."""
+    """The range; where none is given, the column's type has one."""
 
     min: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
+    """The least integer, together with `max`."""
     max: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
+    """The greatest."""
     others: Literal["refuse", "null"] = Field("refuse", exclude=True)
+    """What becomes of a value outside the range: the end of the run, or NULL."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -20,6 +20,7 @@ class Config(Options):
     """What to write instead."""
 
     text: str = Field("[redacted]", alias="with", min_length=1, max_length=1000)
+    """The text."""
 
 
 class Redact:

@@ -47,8 +47,11 @@ class Config(Options):
     """How a token looks. A `uuid` column always gets UUIDs."""
 
     format: Literal["text", "uuid"] = "text"
+    """Digits, or the form of a UUID of version 4."""
     digits: int = Field(32, ge=8, le=64)
+    """How many hexadecimal digits; a unique column needs 30."""
     prefix: str = Field("", max_length=32)
+    """What stands in front of the digits."""
 
 
 class Token:
