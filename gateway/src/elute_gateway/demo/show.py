@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from elute_gateway.demo.proof import Proof
 from elute_gateway.demo.run import Outcome, demonstrate
@@ -80,7 +81,7 @@ def _show(console: Console, outcome: Outcome) -> None:
     for heading in ("column", "source", "target"):
         table.add_column(heading, overflow="fold", max_width=_BODY_WIDTH)
     for name, column, before, after in proof.before_after:
-        table.add_row(f"{name}.{column}", before, after)
+        table.add_row(f"{name}.{column}", Text(before), Text(after))
     console.print()
     console.print(table)
     rows = sum(dataset["rows_written"] for dataset in outcome.datasets)

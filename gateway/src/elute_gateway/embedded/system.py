@@ -25,9 +25,14 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from elute_gateway.application.api_keys import random_key
 from elute_gateway.embedded.postgresql import LOOPBACK, free_port, wheel_programs
 from elute_gateway.embedded.supervisor import Child, Supervisor
+from elute_wire.address import Address
+from elute_wire.channel import ServiceChannel
 from elute_wire.errors import AlreadyExists, ServiceUnavailable
 from elute_wire.identity import ServiceName
 from elute_wire.seal import create_sealing_key
@@ -39,6 +44,7 @@ KEY_RING = "main"
 _DATA_PLANE = (ServiceName.CONNECTOR, ServiceName.TRANSFORM, ServiceName.ANONYMIZER)
 _SOCKET_PATH_BYTES = 100
 _READY_SECONDS = 30.0
+_ASK_SECONDS = 0.05
 
 
 def _unheard(_child: Child, _code: int) -> None:
@@ -193,9 +199,10 @@ class LocalSystem:
 
     async def _until_ready(self) -> None:
         try:
-            async with asyncio.timeout(_READY_SECONDS):
-                while not await _answers(self._port or 0):
-                    await asyncio.sleep(0.05)
+            async with asyncio.timeout(_READY_SECONDS), asyncio.TaskGroup() as waiting:
+                for name in _DATA_PLANE:
+                    waiting.create_task(_until_serving(Address.parse(self._socket(name))))
+                waiting.create_task(_until_answering(self._port or 0))
         except TimeoutError:
             await self.stop()
             raise ServiceUnavailable(
@@ -204,19 +211,36 @@ class LocalSystem:
             ) from None
 
 
-async def _answers(port: int) -> bool:
-    """Whether the gateway says that it, and all that it needs, is ready."""
-    try:
-        reader, writer = await asyncio.open_connection(LOOPBACK, port)
-    except OSError:
-        return False
-    try:
-        writer.write(f"GET /readyz HTTP/1.1\r\nHost: {LOOPBACK}\r\nConnection: close\r\n\r\n".encode())
-        return (await reader.readline()).split()[1:2] == [b"200"]
-    except OSError:
-        return False
-    finally:
-        writer.close()
+async def _until_serving(address: Address) -> None:
+    """Wait until a service of the data plane says that it serves."""
+    async with ServiceChannel(address, None) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        while True:
+            try:
+                answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
+            except grpc.aio.AioRpcError:
+                await asyncio.sleep(_ASK_SECONDS)
+                continue
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                return
+            await asyncio.sleep(_ASK_SECONDS)
+
+
+async def _until_answering(port: int) -> None:
+    """Wait until the gateway answers requests."""
+    request = f"GET /openapi.json HTTP/1.1\r\nHost: {LOOPBACK}\r\nConnection: close\r\n\r\n".encode()
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        except OSError:
+            await asyncio.sleep(_ASK_SECONDS)
+            continue
+        try:
+            writer.write(request)
+            if (await reader.readline()).split()[1:2] == [b"200"]:
+                return
+        finally:
+            writer.close()
 
 
 def _port_or_free(wanted: int) -> int:

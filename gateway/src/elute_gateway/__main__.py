@@ -1,0 +1,123 @@
+"""The gateway's process: the REST API, and the engine that executes runs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from elute_gateway.api.app import create_app
+from elute_gateway.api.composition import Neighbours, open_pipelines, open_use_cases
+from elute_gateway.api.context import UseCases
+from elute_gateway.application.planning import Planner
+from elute_gateway.clients.inspection import ConnectorInspection
+from elute_gateway.clients.planning import AnonymizerPlanning, ConnectorPlanning, TransformPlanning
+from elute_gateway.clients.runtime import ConnectorPlane
+from elute_gateway.engine.execution import Place, executing
+from elute_gateway.settings import GatewaySettings
+from elute_gateway.store import schema
+from elute_gateway.store.access import found_workspace
+from elute_gateway.store.database import Database
+from elute_wire import telemetry
+from elute_wire.channel import Peers
+from elute_wire.endpoint import serving_endpoint
+from elute_wire.errors import EluteError, InvalidRequest
+from elute_wire.identity import ServiceName
+from elute_wire.seal import PublicKey
+from elute_wire.secret_file import read_secret_file
+from elute_wire.server import Exit
+
+log = telemetry.logger(__name__)
+
+
+@asynccontextmanager
+async def opened(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, UseCases]]:
+    """Open the application with its store, its engine and its channels to the other services."""
+    async with AsyncExitStack() as stack:
+        database = Database.at(settings.store_url.get_secret_value())
+        stack.push_async_callback(database.close)
+        await schema.upgrade(database)
+        await found_workspace(database, settings.workspace)
+        peers = await stack.enter_async_context(Peers(settings))
+        connector = peers.channel(ServiceName.CONNECTOR)
+        planner = Planner(
+            ConnectorPlanning(connector),
+            TransformPlanning(peers.channel(ServiceName.TRANSFORM)),
+            AnonymizerPlanning(peers.channel(ServiceName.ANONYMIZER)),
+        )
+        inspection = ConnectorInspection(connector)
+        neighbours = Neighbours(planner, inspection, inspection)
+        pipelines = open_pipelines(database, settings.workspace, neighbours)
+        place = Place(settings.store_url.get_secret_value(), settings.workspace, settings.gateway_name)
+        runs = await stack.enter_async_context(executing(database, place, ConnectorPlane(connector), pipelines))
+        sealing = PublicKey.read(settings.sealing_public_key_file)
+        use_cases = open_use_cases(database, settings.workspace, sealing, neighbours, pipelines=pipelines, runs=runs)
+        if settings.first_api_key_file is not None:
+            key = read_secret_file(settings.first_api_key_file).decode("ascii", "replace").strip()
+            await use_cases.api_keys.install(key, "first")
+        yield create_app(use_cases), use_cases
+
+
+async def serve(settings: GatewaySettings) -> Exit:
+    """Serve until told to stop; a second signal ends the process at once."""
+    address = settings.listen_address
+    async with opened(settings) as (app, use_cases):
+        config = uvicorn.Config(
+            app,
+            host=address.host or "127.0.0.1",
+            port=address.port or 0,
+            uds=str(address.socket) if address.socket else None,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=round(settings.drain_seconds) or None,
+            ssl_certfile=settings.tls_certificate_file,
+            ssl_keyfile=settings.tls_key_file,
+        )
+        server = _Server(config, use_cases)
+        async with AsyncExitStack() as stack:
+            if settings.metrics_address is not None:
+                ready = serving_endpoint(settings.metrics_address, lambda: server.started and not server.should_exit)
+                await stack.enter_async_context(ready)
+            log.info("listening", address=str(address))
+            await server.serve()
+    return Exit.STOPPED
+
+
+class _Server(uvicorn.Server):
+    """Ends streams of events as soon as it is told to stop: they would last as long as their runs."""
+
+    def __init__(self, config: uvicorn.Config, use_cases: UseCases) -> None:
+        super().__init__(config)
+        self._use_cases = use_cases
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        self._use_cases.leaving.set()
+        super().handle_exit(sig, frame)  # type: ignore[arg-type] # a frame, or None
+
+
+def main() -> int:
+    """Run the gateway until it is told to stop, and answer its exit code."""
+    try:
+        settings = GatewaySettings.read()
+    except EluteError as error:
+        sys.stderr.write(f"gateway: {error}\n")
+        return Exit.MISCONFIGURED
+    telemetry.configure(ServiceName.GATEWAY, settings.log_level, settings.log_format)
+    try:
+        return asyncio.run(serve(settings))
+    except EluteError as error:
+        log.exception("the gateway failed", hint=error.hint)
+        return Exit.MISCONFIGURED if isinstance(error, InvalidRequest) else Exit.FAILED
+    except Exception:
+        log.exception("the gateway failed by a defect")
+        return Exit.FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
