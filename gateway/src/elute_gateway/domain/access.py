@@ -15,7 +15,7 @@ class Scope(StrEnum):
 
     meaning: str
 
-    def __new__(cls, word: str, meaning: str) -> Self:
+    def __new__(cls, word: str, meaning: str = "") -> Self:
         """Make a member of its word and its meaning."""
         scope = str.__new__(cls, word)
         scope._value_ = word

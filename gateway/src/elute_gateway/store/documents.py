@@ -79,8 +79,12 @@ class Documents:
 
     async def page(self, after: str = "", limit: int = 50) -> list[Version]:
         """Return the last versions by name, from the one after name `after` on."""
+        every = self._versions.alias()
         newest = (
-            sa.select(sa.func.max(self._versions.c.version)).where(self._key == self._documents.c.id).scalar_subquery()
+            sa.select(sa.func.max(every.c.version))
+            .where(every.c[self._key.name] == self._documents.c.id)
+            .correlate(self._documents)
+            .scalar_subquery()
         )
         query = self._select().where(self._documents.c.name > after, self._versions.c.version == newest)
         async with self._database.reading() as connection:

@@ -1,0 +1,74 @@
+"""The application: operations, what is around them, and the documents about them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from elute_gateway.api import (
+    api_keys,
+    audit,
+    connections,
+    documentation,
+    events,
+    middleware,
+    openapi,
+    pipelines,
+    refusals,
+    runs,
+)
+from elute_gateway.api.context import UseCases
+from elute_gateway.api.problems import STATUSES
+
+BODY_BYTES = 2 * 1024 * 1024
+"""The most bytes of a request's body: twice the largest pipeline document."""
+
+
+def create_app(use_cases: UseCases, *, body_bytes: int = BODY_BYTES) -> FastAPI:
+    """Make the application.
+
+    Args:
+        use_cases: What it can do.
+        body_bytes: The most bytes of a request's body.
+    """
+    app = FastAPI(
+        title=openapi.TITLE,
+        version=openapi.VERSION,
+        description=openapi.DESCRIPTION,
+        docs_url=None,  # both of FastAPI's pages load programs from other people's servers
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        generate_unique_id_function=_operation_id,
+        redirect_slashes=False,
+    )
+    app.state.use_cases = use_cases
+    app.include_router(_v1())
+    app.include_router(documentation.router)
+    refusals.install(app)
+    openapi.install(app)
+    app.add_middleware(middleware.BodyLimit, body_bytes=body_bytes)
+    app.add_middleware(middleware.Gate, authenticate=use_cases.api_keys.authenticate)
+    app.add_middleware(middleware.Conversation)
+    middleware.start_metrics_at_zero(openapi.operation_ids(app), [kind.code for kind in STATUSES])
+    return app
+
+
+def _v1() -> APIRouter:
+    v1 = APIRouter(prefix="/v1")
+    for router in (
+        connections.router,
+        pipelines.router,
+        pipelines.policies,
+        runs.router,
+        events.router,
+        api_keys.router,
+        audit.router,
+    ):
+        v1.include_router(router)
+    return v1
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Name an operation as generated clients will: `list_runs` becomes `listRuns`."""
+    first, *rest = route.name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

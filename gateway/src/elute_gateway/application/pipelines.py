@@ -1,0 +1,306 @@
+"""Pipelines and their policies: planned, saved version by version, previewed, and planned again for their runs.
+
+A version of a pipeline names the version of the policy that was pinned with it, so what a run does is fixed when a
+person saves it. Its text is a JSON object: `form` (`yaml` or `json`), `document` (as it was declared), and
+`policy_version` (null when nothing is scrubbed).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Protocol
+
+from elute_gateway.application.auditing import Auditing
+from elute_gateway.application.connections import ConnectionRecords
+from elute_gateway.application.document import Document, parse_json, parse_yaml
+from elute_gateway.application.plan_json import policy_from_json, policy_to_json
+from elute_gateway.application.planning import Pinning, Planner
+from elute_gateway.domain.access import Action, Caller, Scope
+from elute_gateway.domain.canonical import sha256
+from elute_gateway.domain.connection import Connection
+from elute_gateway.domain.document import Version
+from elute_gateway.domain.identifier import new_id
+from elute_gateway.domain.names import DatasetName
+from elute_gateway.domain.pipeline import Pipeline
+from elute_gateway.domain.plan import DatasetPlan, Plan
+from elute_gateway.domain.policy import PolicyVersion
+from elute_gateway.domain.problems import errors
+from elute_gateway.domain.run import NewRun, Run, ScrubMode
+from elute_wire.errors import CatalogChanged, InternalFault, NotFound, PlanRefused, Problem
+
+_RAW = (Scope.DATA_EXPORT_RAW,)
+
+
+class Form(StrEnum):
+    """How a document is written."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+class DocumentRecords(Protocol):
+    """Where the versions of documents are kept; see `store.documents`."""
+
+    async def save(self, new_id: str, name: str, text: str, digest: bytes, created_by: str) -> Version:
+        """Declare a document; one that means the same as its last version makes no new one."""
+        ...
+
+    async def get(self, id_or_name: str, number: int | None = None) -> Version:
+        """Return a version of a document, the last one unless another is asked for."""
+        ...
+
+    async def page(self, after: str = "", limit: int = 50) -> list[Version]:
+        """Return the last versions by name."""
+        ...
+
+    async def versions(self, id_: str) -> list[Version]:
+        """Return all versions of a document, newest first."""
+        ...
+
+
+class Previewing(Protocol):
+    """The connector service, as far as a preview needs it."""
+
+    async def preview(
+        self, plan: Plan, dataset: DatasetPlan, source: Connection, limit_rows: int
+    ) -> list[dict[str, object]]:
+        """Answer a few rows of a dataset as its plan would write them; nobody stores, logs or caches them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and the document that it was made from; the plan is None when the document says no pipeline."""
+
+    document: Document
+    plan: Plan | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def runnable(self) -> bool:
+        """Whether nothing must be mended first."""
+        return self.plan is not None and not errors(self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPipeline:
+    """A version of a pipeline, its text taken apart."""
+
+    version: Version
+    form: Form
+    document: str
+    policy_version: int | None
+
+    @classmethod
+    def read(cls, version: Version) -> SavedPipeline:
+        """Take a version's text apart."""
+        text = json.loads(version.text)
+        return cls(version, Form(text["form"]), text["document"], text["policy_version"])
+
+    def pipeline(self) -> Pipeline:
+        """Return what it declares.
+
+        Raises:
+            PlanRefused: This release does not understand it any more.
+        """
+        document = _parsed(self.document, self.form)
+        if document.pipeline is None:
+            message = f"reading pipeline {self.version.name}, version {self.version.number}: it is not understood"
+            raise PlanRefused(message, hint="mend it, and save it again", problems=document.problems)
+        return document.pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineUseCases:
+    """The pipelines and policies of a workspace."""
+
+    pipelines: DocumentRecords
+    policies: DocumentRecords
+    connections: ConnectionRecords
+    planner: Planner
+    previewing: Previewing
+    audit: Auditing
+    _names: dict[str, str] = field(default_factory=dict)
+
+    async def plan_document(self, text: str, form: Form, pinning: Pinning = Pinning.REVISE) -> Planned:
+        """Plan a document, held against what was pinned before under its name; saves nothing.
+
+        Raises:
+            StoreError: A store cannot be reached or read.
+            ServiceUnavailable: A service does not answer.
+        """
+        document = _parsed(text, form)
+        if document.pipeline is None:
+            return Planned(document, None, document.problems)
+        pinned = await self._last_policy(document.pipeline.name)
+        return await self._planned(document, document.pipeline, pinned, pinning)
+
+    async def save(self, caller: Caller, text: str, form: Form, pinning: Pinning) -> tuple[SavedPipeline, Planned]:
+        """Save a document and pin what its patterns expand to.
+
+        Returns:
+            Its version, which is the last one when nothing has changed, and its plan.
+
+        Raises:
+            PlanRefused: Something must be mended first; every problem is told.
+            StoreError: A store cannot be reached or read.
+        """
+        planned = await self.plan_document(text, form, pinning)
+        if planned.plan is None or not planned.runnable:
+            count = len(errors(planned.problems))
+            raise PlanRefused(
+                f"saving the pipeline: {count} {'thing' if count == 1 else 'things'} must be mended first",
+                problems=with_lines(planned),
+            )
+        plan = planned.plan
+        number = None
+        if plan.policy:
+            policy_text = policy_to_json(plan.policy).decode()
+            policy_digest = bytes.fromhex(plan.policy.digest)
+            policy = await self.policies.save(new_id(), plan.pipeline, policy_text, policy_digest, caller.id)
+            number = policy.number
+        meaning = {"document": text, "form": form, "policy_version": number}
+        saved = await self.pipelines.save(
+            new_id(), plan.pipeline, json.dumps(meaning), bytes.fromhex(sha256(meaning)), caller.id
+        )
+        detail = {"version": saved.number, "policy_version": number}
+        await self.audit.note(caller, Action.PIPELINE_SAVED, f"pipeline {saved.name}", detail)
+        return SavedPipeline.read(saved), planned
+
+    async def get(self, name: str, number: int | None = None) -> SavedPipeline:
+        """Return a version of a pipeline, the last one unless another is asked for.
+
+        Raises:
+            NotFound: There is none.
+        """
+        return SavedPipeline.read(await self.pipelines.get(name, number))
+
+    async def name_of(self, id_: str) -> str:
+        """Return the name of a pipeline by its id; it never changes."""
+        if id_ not in self._names:
+            self._names[id_] = (await self.pipelines.get(id_)).name
+        return self._names[id_]
+
+    async def order(self, caller: Caller, name: str, number: int | None, parallel: int | None) -> NewRun:
+        """Say what a run of a pipeline is.
+
+        Args:
+            caller: Who wants to run it.
+            name: The pipeline.
+            number: Its version; None for the last one.
+            parallel: The most partitions that load at a time; None for what the pipeline says.
+
+        Raises:
+            NotFound: There is no such pipeline, or version of it.
+            Forbidden: It scrubs nothing, and the caller may not copy rows as they are.
+        """
+        saved = await self.get(name, number)
+        pipeline = saved.pipeline()
+        require_raw(caller, pipeline, f"running pipeline {saved.version.name}")
+        policy = None if pipeline.scrub is None else await self.policies.get(saved.version.name, saved.policy_version)
+        return NewRun(
+            pipeline_id=saved.version.id,
+            pipeline_version=saved.version.number,
+            parallel_partitions=parallel or pipeline.limits.parallel_partitions,
+            scrub=ScrubMode.REQUIRED if policy else ScrubMode.OFF,
+            policy_id=policy.id if policy else None,
+            policy_version=policy.number if policy else None,
+            started_by=caller.id,
+        )
+
+    async def plan(self, run: Run) -> Plan:
+        """Plan a run exactly as it was pinned (`ports.RunPlanner`).
+
+        Raises:
+            CatalogChanged: The source is no longer what the policy was pinned for.
+            PlanRefused: Something must be mended first.
+        """
+        request = run.request
+        saved = await self.get(request.pipeline_id, request.pipeline_version)
+        return await self._exact(saved, request.policy_version)
+
+    async def preview(
+        self, caller: Caller, name: str, dataset: DatasetName, limit_rows: int
+    ) -> tuple[DatasetPlan, list[dict[str, object]]]:
+        """Show a few rows of a dataset as a pipeline's last version would write them.
+
+        Raises:
+            NotFound: There is no such pipeline, or it does not copy the dataset.
+            Forbidden: It scrubs nothing, and the caller may not see rows as they are.
+            PlanRefused: It cannot run as it is.
+        """
+        saved = await self.get(name)
+        require_raw(caller, saved.pipeline(), f"previewing pipeline {saved.version.name}")
+        plan = await self._exact(saved, saved.policy_version)
+        try:
+            dataset_plan = plan.dataset(dataset)
+        except KeyError:
+            raise NotFound(f"previewing dataset {dataset}: pipeline {saved.version.name} does not copy it") from None
+        detail = {"dataset": str(dataset), "raw": plan.policy is None}
+        await self.audit.note(caller, Action.PIPELINE_PREVIEWED, f"pipeline {saved.version.name}", detail)
+        source = (await self.connections.get(plan.source)).connection
+        return dataset_plan, await self.previewing.preview(plan, dataset_plan, source, limit_rows)
+
+    async def _exact(self, saved: SavedPipeline, policy_version: int | None) -> Plan:
+        document = _parsed(saved.document, saved.form)
+        pipeline = saved.pipeline()
+        name = f"{saved.version.name}, version {saved.version.number}"
+        pinned = None
+        if pipeline.scrub is not None:
+            if policy_version is None:
+                raise InternalFault(f"planning pipeline {name}: it scrubs, and no policy was pinned with it")
+            pinned = policy_from_json((await self.policies.get(saved.version.name, policy_version)).text)
+        planned = await self._planned(document, pipeline, pinned, Pinning.EXACT)
+        if planned.plan is None or not planned.runnable:
+            changed = bool(planned.plan and planned.plan.changes)
+            kind, hint = (CatalogChanged, "save the pipeline again") if changed else (PlanRefused, "mend it first")
+            problems = with_lines(planned)
+            told = "; ".join(problem.message for problem in errors(problems)[:3])
+            raise kind(f"planning pipeline {name}: {told}", hint=hint, problems=problems)
+        return planned.plan
+
+    async def _planned(
+        self, document: Document, pipeline: Pipeline, pinned: PolicyVersion | None, pinning: Pinning
+    ) -> Planned:
+        ends, problems = [], []
+        for part, name in (("source", pipeline.source.connection), ("target", pipeline.target.connection)):
+            try:
+                ends.append((await self.connections.get(name)).connection)
+            except NotFound:
+                message, hint = f"there is no connection {name!r}", f"make it: elute connect add {name}"
+                problems.append(Problem("unknown-connection", message, hint, pointer=f"/{part}/connection"))
+        if problems:
+            return Planned(document, None, tuple(problems))
+        plan = await self.planner.plan(pipeline, *ends, pinned=pinned, pinning=pinning)
+        return Planned(document, plan, plan.problems)
+
+    async def _last_policy(self, name: str) -> PolicyVersion | None:
+        try:
+            return policy_from_json((await self.policies.get(name)).text)
+        except NotFound:
+            return None
+
+
+def _parsed(text: str, form: Form) -> Document:
+    return parse_yaml(text) if form is Form.YAML else parse_json(text)
+
+
+def require_raw(caller: Caller, pipeline: Pipeline, doing: str) -> None:
+    """Check that a caller may see rows as they are, if a pipeline leaves them so.
+
+    Raises:
+        Forbidden: The caller may not.
+    """
+    if pipeline.scrub is None:
+        caller.require(_RAW, f"{doing}, which scrubs nothing")
+
+
+def with_lines(planned: Planned) -> tuple[Problem, ...]:
+    """Return the problems of a plan, each with its line where the document has lines."""
+    return tuple(
+        replace(problem, message=f"line {line}: {problem.message}") if line else problem
+        for problem in planned.problems
+        for line in (planned.document.text.line(problem.pointer) if problem.pointer else None,)
+    )
