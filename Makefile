@@ -21,6 +21,14 @@ $(INSTALLED): $(LOCKS) $(DISTRIBUTIONS:%=%/pyproject.toml)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e ./%)
 	@touch $@
 
+.PHONY: demo
+demo: $(INSTALLED) ## copy a database scrubbed, from nothing, and look at what came out
+	@$(BIN)/elute demo
+
+.PHONY: up
+up: $(INSTALLED) ## run the whole system on this machine
+	@$(BIN)/elute up
+
 .PHONY: test
 test: $(INSTALLED) ## run the tests on embedded servers and print their coverage (no slow ones)
 	@mkdir -p build
