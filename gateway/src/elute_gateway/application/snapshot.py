@@ -16,7 +16,7 @@ from elute_gateway.application.ports import DataPlane, HoldOrder
 from elute_gateway.domain.connection import Connection
 from elute_gateway.domain.plan import Plan
 from elute_gateway.domain.transfer import HeldSnapshot
-from elute_wire.errors import EluteError, SnapshotLost
+from elute_wire.errors import EluteError, SnapshotLost, foreign_fault
 
 
 class SnapshotKeeper:
@@ -119,6 +119,8 @@ class SnapshotKeeper:
             except EluteError as error:
                 if (error.recovery not in TRANSIENT or patience.is_over) and not self._others(handle):
                     await self._fail(error)
+            except Exception as error:  # noqa: BLE001  # a defect of ours must not leave a run waiting
+                await self._fail(foreign_fault(error, "holding the snapshot"))
             finally:
                 self._held.pop(handle, None)
             if moved:
