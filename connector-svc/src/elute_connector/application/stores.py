@@ -6,13 +6,14 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
-from elute_connector.domain.connector import ConnectorDefinition, Store
-from elute_wire.errors import InvalidRequest, Problem
+from elute_connector.domain.connector import ConnectorDefinition, Role, Source, Store, Target
+from elute_wire.errors import InvalidRequest, PlanRefused, Problem
 from elute_wire.seal import Sealed, SealingKeys
 
 _MOST_OPEN = 32
@@ -73,14 +74,25 @@ class Stores:
             )
         return self._connectors[system]
 
+    def source(self, spec: ConnectionSpec) -> AbstractAsyncContextManager[Source]:
+        """Use a connection's store to read; see `using`."""
+        return self.using(spec, Role.SOURCE)
+
+    def target(self, spec: ConnectionSpec) -> AbstractAsyncContextManager[Target]:
+        """Use a connection's store to write; see `using`."""
+        return self.using(spec, Role.TARGET)
+
     @asynccontextmanager
-    async def using(self, spec: ConnectionSpec) -> AsyncIterator[Store]:
-        """Use a connection's store for the length of the block.
+    async def using(self, spec: ConnectionSpec, role: Role | None = None) -> AsyncIterator[Any]:
+        """Use a connection's store for the length of the block, as what its connector says that it can be.
 
         Raises:
+            PlanRefused: Stores of its kind cannot be used in that role.
             InvalidRequest: Its settings are not what the connector takes.
             SecretUnreadable: Its secret is not sealed to this service, or belongs to another connection.
         """
+        if role and role not in self.definition(spec.system).roles:
+            raise PlanRefused(f"using connection {spec.id} as a {role}: connector {spec.system} cannot do that")
         entry = self._open.get(spec.digest)
         if entry is None:
             entry = self._open[spec.digest] = _Open(self._opened(spec))

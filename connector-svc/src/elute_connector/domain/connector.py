@@ -1,7 +1,8 @@
 """The connector contract: what a data store must be able to do to be a source, a target, or both.
 
-A connector is a folder below `connectors/`, whose package shows a `DEFINITION`. It opens a `Store` from a connection's
-settings; a store pools what is slow to open and is closed when nobody has used it for a while.
+A connector is a package below `connectors/` that shows a `DEFINITION`. It opens a store from a connection's settings:
+a `Source`, a `Target`, or both in one. A store pools what is slow to open and is closed when nobody has used it for a
+while. What all sources have in common (counts, limits of cells, leases of snapshots) is done around them.
 """
 
 from __future__ import annotations
@@ -121,6 +122,18 @@ class Store(Protocol):
         """Answer what the store holds, under a snapshot or at present."""
         ...
 
+    async def digest(self, snapshot_id: str, selections: Sequence[DigestSelection]) -> Sequence[DatasetDigest]:
+        """Count rows and sum their content."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of all sessions."""
+        ...
+
+
+class Source(Store, Protocol):
+    """A store that can be read."""
+
     async def hold_snapshot(
         self, datasets: Mapping[DatasetName, str], adopt_snapshot_id: str, lock_timeout_seconds: int
     ) -> HeldSnapshot:
@@ -134,14 +147,18 @@ class Store(Protocol):
         ...
 
     def extracted(self, extraction: Extraction) -> AbstractAsyncContextManager[Any]:
-        """Open a stream over one slice."""
+        """Open a stream over one slice, made by `elute_connector.application.reading.streaming`."""
         ...
 
-    async def plan_target(self, source: Store, structure: Structure, datasets: Sequence[TargetDataset]) -> TargetPlan:
+
+class Target(Store, Protocol):
+    """A store that can be loaded."""
+
+    async def plan_target(self, source: Source, structure: Structure, datasets: Sequence[TargetDataset]) -> TargetPlan:
         """Answer how every column would reach this store, and every reason why it cannot; change nothing."""
         ...
 
-    async def prepare_target(self, preparation: Preparation, source: Store, snapshot_id: str) -> Prepared:
+    async def prepare_target(self, preparation: Preparation, source: Source, snapshot_id: str) -> Prepared:
         """Make this store ready to be loaded; safe to repeat."""
         ...
 
@@ -149,20 +166,12 @@ class Store(Protocol):
         """Load a partition in one transaction; answer the serialized result."""
         ...
 
-    def finish_target(self, run_id: str, source: Store, datasets: Sequence[DatasetName]) -> AsyncIterator[FinishEvent]:
+    def finish_target(self, run_id: str, source: Source, datasets: Sequence[DatasetName]) -> AsyncIterator[FinishEvent]:
         """Make the loaded target whole; safe to repeat."""
         ...
 
     def repair_target(self, run_id: str) -> AsyncIterator[FinishEvent]:
         """Bring an abandoned target back to validity, loading nothing."""
-        ...
-
-    async def digest(self, snapshot_id: str, selections: Sequence[DigestSelection]) -> Sequence[DatasetDigest]:
-        """Count rows and sum their content."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of all sessions."""
         ...
 
 
@@ -175,9 +184,9 @@ class ConnectorDefinition:
         summary: Its effect, one line.
         config: The model of a connection's settings without secrets.
         secrets: The model of its secrets.
-        open: Opens a store from both; does no I/O.
+        open: Opens a store from both, with threads for what blocks; does no I/O.
         types: What the store's types mean.
-        roles: What it can be used for.
+        roles: What it can be used for: with `SOURCE` the store is a `Source`, with `TARGET` a `Target`.
         example: Settings that are valid.
     """
 

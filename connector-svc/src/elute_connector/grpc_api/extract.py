@@ -9,7 +9,7 @@ from elute.v1 import stage_pb2
 from elute_connector.application.stores import Stores
 from elute_connector.grpc_api.service import spec_of
 from elute_connector.grpc_api.stage_messages import from_extract
-from elute_wire.errors import InvalidRequest
+from elute_wire.errors import EluteError, InvalidRequest, Place
 from elute_wire.seal import SealingKeys
 from elute_wire.streams import Stream
 
@@ -36,5 +36,9 @@ class ExtractOperation:
     @asynccontextmanager
     async def _opened(self, extract: stage_pb2.Extract, context: stage_pb2.StreamContext) -> AsyncIterator[Stream]:
         extraction = from_extract(extract, context, self._keys)
-        async with self._stores.using(spec_of(extract.connection)) as store, store.extracted(extraction) as stream:
-            yield stream
+        name = str(extraction.dataset)
+        try:
+            async with self._stores.source(spec_of(extract.connection)) as store, store.extracted(extraction) as stream:
+                yield stream
+        except EluteError as error:
+            raise error.within(f"reading dataset {name}", Place(dataset=name)) from None

@@ -10,7 +10,7 @@ from typing import Any
 from elute.v1 import connector_pb2, connector_pb2_grpc, stage_pb2
 from elute_connector.application.leases import Lease, Leases
 from elute_connector.application.stores import ConnectionSpec, Stores
-from elute_connector.domain.connector import Store
+from elute_connector.domain.connector import Source, Target
 from elute_connector.domain.load import Progress
 from elute_connector.grpc_api.catalog_messages import from_name, to_catalog, to_name
 from elute_connector.grpc_api.preview import previewed
@@ -52,19 +52,23 @@ class ConnectorServicer(connector_pb2_grpc.ConnectorServiceServicer):
         self._keys = keys
         self._channels = channels
 
-    def _store(self, connection: stage_pb2.Connection) -> AbstractAsyncContextManager[Store]:
-        return self._stores.using(spec_of(connection))
+    def _source(self, connection: stage_pb2.Connection) -> AbstractAsyncContextManager[Source]:
+        return self._stores.source(spec_of(connection))
+
+    def _target(self, connection: stage_pb2.Connection) -> AbstractAsyncContextManager[Target]:
+        return self._stores.target(spec_of(connection))
 
     async def Check(self, request: connector_pb2.CheckRequest, context: Any) -> connector_pb2.CheckResponse:
         """Answer what a connection lacks."""
-        async with self._store(request.connection) as store:
-            result = await store.check(from_role(request.role), [from_name(name) for name in request.datasets])
+        role = from_role(request.role)
+        async with self._stores.using(spec_of(request.connection), role) as store:
+            result = await store.check(role, [from_name(name) for name in request.datasets])
         return to_check(result)
 
     async def Discover(self, request: connector_pb2.DiscoverRequest, context: Any) -> connector_pb2.DiscoverResponse:
         """Answer what a store holds."""
         types = self._stores.definition(request.connection.system).types
-        async with self._store(request.connection) as store:
+        async with self._stores.using(spec_of(request.connection)) as store:
             catalog = await store.discover(request.snapshot_id)
         return connector_pb2.DiscoverResponse(catalog=to_catalog(catalog, types))
 
@@ -77,7 +81,7 @@ class ConnectorServicer(connector_pb2_grpc.ConnectorServiceServicer):
         if not request.handle or len(fingerprints) != len(names):
             raise InvalidRequest("holding a snapshot: the handle, or a dataset's fingerprint, is missing")
         datasets = dict(zip(names, fingerprints, strict=True))
-        async with self._store(request.connection) as store:
+        async with self._source(request.connection) as store:
             attached = self._leases.attached(
                 request.handle,
                 request.connection.id,
@@ -122,7 +126,7 @@ class ConnectorServicer(connector_pb2_grpc.ConnectorServiceServicer):
         """Cut datasets into slices."""
         if not request.target_bytes:
             raise InvalidRequest("planning partitions: the size of a slice is not said")
-        async with self._store(request.connection) as store:
+        async with self._source(request.connection) as store:
             names = [from_name(name) for name in request.datasets]
             slices = await store.plan_partitions(request.snapshot_id, names, request.target_bytes)
         return connector_pb2.PlanPartitionsResponse(
@@ -142,7 +146,7 @@ class ConnectorServicer(connector_pb2_grpc.ConnectorServiceServicer):
     ) -> connector_pb2.PlanTargetResponse:
         """Answer how columns would reach the target."""
         datasets = [from_target_dataset(dataset) for dataset in request.datasets]
-        async with self._store(request.source) as source, self._store(request.target) as target:
+        async with self._source(request.source) as source, self._target(request.target) as target:
             return to_target_plan(await target.plan_target(source, from_structure(request.structure), datasets))
 
     async def PrepareTarget(
@@ -150,7 +154,7 @@ class ConnectorServicer(connector_pb2_grpc.ConnectorServiceServicer):
     ) -> connector_pb2.PrepareTargetResponse:
         """Make the target ready."""
         with about(run=request.run_id):
-            async with self._store(request.source) as source, self._store(request.target) as target:
+            async with self._source(request.source) as source, self._target(request.target) as target:
                 prepared = await target.prepare_target(from_preparation(request), source, request.snapshot_id)
         return to_prepared(prepared)
 
@@ -161,7 +165,7 @@ class ConnectorServicer(connector_pb2_grpc.ConnectorServiceServicer):
         def open_unit(place: int) -> AbstractAsyncContextManager[Stream]:
             return opened(request.units[place].stage, request.context, self._channels)
 
-        async with self._store(request.target) as store:
+        async with self._target(request.target) as store:
             loading = asyncio.ensure_future(store.load(load, open_unit, progress))
             try:
                 async for told in _told(loading, progress):
@@ -178,7 +182,7 @@ class ConnectorServicer(connector_pb2_grpc.ConnectorServiceServicer):
     ) -> AsyncIterator[connector_pb2.FinishEvent]:
         """Make the loaded target whole."""
         names = [from_name(name) for name in request.datasets]
-        async with self._store(request.source) as source, self._store(request.target) as target:
+        async with self._source(request.source) as source, self._target(request.target) as target:
             async for event in target.finish_target(request.run_id, source, names):
                 yield to_finish_event(event)
 
@@ -186,13 +190,13 @@ class ConnectorServicer(connector_pb2_grpc.ConnectorServiceServicer):
         self, request: connector_pb2.RepairTargetRequest, context: Any
     ) -> AsyncIterator[connector_pb2.FinishEvent]:
         """Bring an abandoned target back to validity."""
-        async with self._store(request.target) as target:
+        async with self._target(request.target) as target:
             async for event in target.repair_target(request.run_id):
                 yield to_finish_event(event)
 
     async def Digest(self, request: connector_pb2.DigestRequest, context: Any) -> connector_pb2.DigestResponse:
         """Count rows and sum their content."""
-        async with self._store(request.connection) as store:
+        async with self._stores.using(spec_of(request.connection)) as store:
             selections = [from_digest_selection(selection) for selection in request.selections]
             digests = await store.digest(request.snapshot_id, selections)
         return connector_pb2.DigestResponse(digests=map(to_digest, digests))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 
-from elute.v1 import stage_pb2
+from elute_connector.application.reading import streaming
 from elute_connector.connectors.postgresql.errors import mapped
 from elute_connector.connectors.postgresql.filters import rendered
 from elute_connector.connectors.postgresql.lanes import CopyFormat
@@ -19,12 +17,8 @@ from elute_connector.connectors.postgresql.readers import ReaderPool
 from elute_connector.connectors.postgresql.selection import RELATION, SelectedColumn, Selection
 from elute_connector.domain.catalog import Catalog, Column, Dataset, DatasetKind
 from elute_connector.domain.extraction import Extraction, KeyRange, PageRange, PickedColumn
-from elute_wire.errors import CatalogChanged, EluteError, Place
-from elute_wire.limits import check_cells
-from elute_wire.streams import Item, Stream, Tally
-
-_Run = Callable[..., Awaitable[Any]]
-"""Calls something of a reader in a worker thread."""
+from elute_wire.errors import CatalogChanged, Place
+from elute_wire.streams import Stream
 
 
 @asynccontextmanager
@@ -42,54 +36,23 @@ async def extracted(extraction: Extraction, catalog: Catalog, readers: ReaderPoo
         InvalidRequest: The row filter is not allowed.
         StoreError: The server refuses or breaks; also out of the stream's items.
     """
-    name = extraction.dataset
-    place = Place(dataset=str(name))
-    try:
-        dataset = catalog.dataset(name)
-        if dataset is None:
-            raise CatalogChanged("it is not there", hint="plan again: the source's structure has changed")
-        selection = _selection(extraction, dataset)
-        sql = _statement(extraction, dataset, selection)
-        async with readers.reading(extraction.snapshot_id) as reader:
-            run = partial(readers.run, reader)
-            batches = await run(reader.query, sql, extraction.batch_bytes)
-            tally = Tally()
-            async with aclosing(_items(extraction, selection, batches, tally, run)) as items:
-                yield Stream(selection.schema, items, tally=tally)
-            await run(reader.done)
-    except EluteError as error:
-        raise error.within(f"reading dataset {name}", place) from None
+    dataset = catalog.dataset(extraction.dataset)
+    if dataset is None:
+        raise CatalogChanged("it is not there", hint="plan again: the source's structure has changed")
+    selection = _selection(extraction, dataset)
+    sql = _statement(extraction, dataset, selection)
+    async with readers.reading(extraction.snapshot_id) as reader:
+        run = partial(readers.run, reader)
+        batches = await run(reader.query, sql, extraction.batch_bytes)
+        async with streaming(extraction, selection.schema, _decoded(batches, selection), run) as stream:
+            yield stream
+        await run(reader.done)
 
 
-async def _items(
-    extraction: Extraction, selection: Selection, batches: pa.RecordBatchReader, tally: Tally, run: _Run
-) -> AsyncGenerator[Item, None]:
-    count = stage_pb2.StageCount(operation="extract")
-    while (read := await run(_next, batches, selection)) is not None:
-        batch, seconds = read
-        count.busy_seconds += seconds
-        if not batch.num_rows:
-            continue
-        check_cells(
-            batch,
-            max_cell_bytes=extraction.max_cell_bytes,
-            first_ordinal=count.rows_in,
-            dataset=str(extraction.dataset),
-        )
-        count.rows_in += batch.num_rows
-        yield batch
-    count.rows_out = count.rows_in
-    tally.counts.append(count)
-
-
-def _next(batches: pa.RecordBatchReader, selection: Selection) -> tuple[pa.RecordBatch, float] | None:
-    started = time.thread_time()
+def _decoded(batches: pa.RecordBatchReader, selection: Selection) -> Iterator[pa.RecordBatch]:
     with mapped("reading rows"):
-        try:
-            batch = batches.read_next_batch()
-        except StopIteration:
-            return None
-    return selection.decode(batch), time.thread_time() - started
+        for batch in batches:
+            yield selection.decode(batch)
 
 
 def _selection(extraction: Extraction, dataset: Dataset) -> Selection:

@@ -26,7 +26,7 @@ from elute_connector.connectors.postgresql.target.plan import plan_target
 from elute_connector.connectors.postgresql.target.prepare import prepare
 from elute_connector.connectors.postgresql.target.repair import repair
 from elute_connector.domain.catalog import Catalog
-from elute_connector.domain.connector import CheckResult, PlannedSlice, Role, Store
+from elute_connector.domain.connector import CheckResult, PlannedSlice, Role, Source
 from elute_connector.domain.dataset_name import DatasetName
 from elute_connector.domain.extraction import Extraction
 from elute_connector.domain.load import PartitionLoad, Progress
@@ -48,7 +48,7 @@ _FINISHING_SESSIONS = 2
 
 
 class PostgresStore:
-    """An open PostgreSQL; implements `elute_connector.domain.connector.Store`."""
+    """An open PostgreSQL; implements `elute_connector.domain.connector.Source` and `Target`."""
 
     def __init__(self, config: Config, secrets: Secrets, executor: Executor) -> None:
         self.config = config
@@ -130,19 +130,19 @@ class PostgresStore:
             result = await PartitionLoader(load, catalog, self._executor, progress).run(connection, open_unit)
         return result.SerializeToString()
 
-    async def plan_target(self, source: Store, structure: Structure, datasets: Sequence[TargetDataset]) -> TargetPlan:
+    async def plan_target(self, source: Source, structure: Structure, datasets: Sequence[TargetDataset]) -> TargetPlan:
         """Answer how columns would reach this database, and every reason why they cannot."""
         reading_from = _postgres(source).access("planning")
         async with reading_from as reading, self.access("planning") as writing:
             return await plan_target(reading, writing, structure, datasets)
 
-    async def prepare_target(self, preparation: Preparation, source: Store, snapshot_id: str) -> Prepared:
+    async def prepare_target(self, preparation: Preparation, source: Source, snapshot_id: str) -> Prepared:
         """Make this database ready to be loaded."""
         reading_from = _postgres(source).access("preparation", snapshot_id)
         async with reading_from as reading, self.access("preparation") as writing:
             return await prepare(reading, writing, preparation)
 
-    async def finish_target(self, run_id: str, source: Store, _: Sequence[DatasetName]) -> AsyncIterator[FinishEvent]:
+    async def finish_target(self, run_id: str, source: Source, _: Sequence[DatasetName]) -> AsyncIterator[FinishEvent]:
         """Make the loaded database whole; the run's own marks say of which datasets."""
         async with AsyncExitStack() as stack:
             reading = await stack.enter_async_context(_postgres(source).session("finish"))
@@ -176,7 +176,7 @@ class PostgresStore:
             return await discover(connection)
 
 
-def _postgres(source: Store) -> PostgresStore:
+def _postgres(source: Source) -> PostgresStore:
     if not isinstance(source, PostgresStore):
         raise PlanRefused(
             "using a source: a PostgreSQL target takes its schema and its types from a PostgreSQL source",
