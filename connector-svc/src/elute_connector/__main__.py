@@ -17,7 +17,7 @@ from elute_connector.domain.connector import ConnectorDefinition
 from elute_connector.grpc_api.extract import ExtractOperation
 from elute_connector.grpc_api.service import ConnectorServicer
 from elute_connector.settings import ConnectorSettings
-from elute_wire import registry, server
+from elute_wire import memory, registry, server
 from elute_wire.channel import Peers
 from elute_wire.identity import ServiceName
 from elute_wire.limits import ByteSemaphore
@@ -72,6 +72,7 @@ async def opened(settings: ConnectorSettings) -> AsyncIterator[ConnectorService]
 
 def main() -> int:
     """Run the service until it is told to stop."""
+    memory.keep_few_heaps()
     return server.run(ServiceName.CONNECTOR, ConnectorSettings, CONTRACTS, opened)
 
 
