@@ -59,6 +59,13 @@ RECIPES = (
         "fill_missing",
         10,
     ),
+    Recipe(
+        "add-a-connector.md",
+        "connector-svc",
+        ("tests/support/sources.py", "tests/elute_connector/unit/connectors/test_contract.py"),
+        "parquet",
+        11,
+    ),
 )
 
 
