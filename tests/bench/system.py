@@ -85,6 +85,20 @@ class Elute:
         items: list[dict[str, Any]] = (await self.asked("GET", f"/v1/runs/{run_id}/datasets"))["items"]
         return items
 
+    async def events(self, run_id: str) -> list[dict[str, Any]]:
+        """Read all events of a run that has ended."""
+        response = await self.api.get(f"/v1/runs/{run_id}/events")
+        return [
+            json.loads(line.removeprefix("data:")) for line in response.text.splitlines() if line.startswith("data:")
+        ]
+
+    async def answers(self) -> bool:
+        """Whether the gateway says that it, and all that it needs, is ready."""
+        try:
+            return (await self.api.get("/readyz", timeout=2)).is_success
+        except httpx.TransportError:
+            return False
+
     async def asked(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         """Call the API.
 
