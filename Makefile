@@ -80,6 +80,14 @@ lock: $(INSTALLED) ## pin the newest versions that requirements*.in allow, with 
 audit: $(INSTALLED) ## look for known vulnerabilities of the pinned packages
 	$(BIN)/python -m tools.audit
 
+.PHONY: bench
+bench: $(INSTALLED) ## measure the system against psql, for half an hour; figures go to build/bench/latest.json
+	$(BIN)/python -m tests.bench
+
+.PHONY: chaos
+chaos: $(INSTALLED) ## kill the system KILLS times (20) while it works; findings go to build/chaos/latest.json
+	$(BIN)/python -m tests.chaos
+
 .PHONY: ci
 ci: $(INSTALLED) ## everything that CI runs, each stage timed
 	$(BIN)/python -m tools.ci

@@ -54,14 +54,15 @@ async def compare(
         for entry in report["datasets"]:
             table = str(entry["dataset"]).removeprefix("public.")
             expected = journal.visible(table, Snapshot.parse(entry["snapshot"]))
-            _compare_rows(expected, await rows_of(connection, table), pseudonyms, findings)
+            compare_rows(expected, await rows_of(connection, table), pseudonyms, findings)
     finally:
         await connection.close()
 
 
-def _compare_rows(
+def compare_rows(
     expected: Mapping[int, Row], found: Iterable[tuple[int, Row]], pseudonyms: Pseudonyms, findings: Findings
 ) -> None:
+    """Compare the rows of one table with what should be there, and add to the findings."""
     times: Counter[int] = Counter()
     for key, row in found:
         times[key] += 1
