@@ -1,5 +1,6 @@
-"""The `elute` command: the whole system on this machine, and a client of the public API."""
+"""The `elute` command: a client of the public API, and the starter of the system on one machine.
 
-from elute_gateway.cli.app import main
+What a command needs is imported when it runs: `elute --help` answers at once.
+"""
 
-__all__ = ["main"]
+from elute_gateway.cli.app import main as main

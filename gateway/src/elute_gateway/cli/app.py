@@ -1,71 +1,84 @@
-"""The commands' names, options and help. Each imports what it needs when it is called: help is there at once."""
+"""The commands, and how the program ends.
+
+Built on click: Typer would load pydantic for the first parameter of a command, which alone takes longer than a
+command may take to its first output.
+"""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated
+from enum import IntEnum
 
-import typer
+import click
 
-from elute_gateway.cli.exits import ExitCode
-
-app = typer.Typer(
-    name="elute",
-    help="Turn a production data store into a safe one: back it up, clean it, scrub it, restore it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-State = Annotated[Path | None, typer.Option(help="The system's folder.", show_default="~/.local/state/elute")]
+from elute_gateway.cli import connections, keys, pipelines, runs, system
+from elute_gateway.cli.output import complain
+from elute_wire.errors import EluteError
 
 
-@app.command()
-def up(
-    state: State = None,
-    port: Annotated[int | None, typer.Option(help="Where the API answers on 127.0.0.1.", show_default="8642")] = None,
-) -> None:
-    """Run the whole system on this machine until it is told to stop."""
-    from elute_gateway.cli.local import run_system  # noqa: PLC0415
+class Exit(IntEnum):
+    """How the program ends."""
 
-    raise typer.Exit(run_system(state, port))
-
-
-@app.command()
-def demo() -> None:
-    """Show the main job, from nothing: a shop is made, copied scrubbed, and looked at."""
-    from elute_gateway.demo.show import main as show  # noqa: PLC0415
-
-    raise typer.Exit(show())
+    DONE = 0
+    FAILED = 1
+    MISUSED = 2
+    PARTIAL = 3
+    INTERRUPTED = 130
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-    add_help_option=False,
-)
-def keys(context: typer.Context) -> None:
-    """Make, rotate and list key rings: starts the program `elute-keys` where the ring lies."""
-    from elute_gateway.cli.local import run_keys  # noqa: PLC0415
+EXIT_MEANINGS = {
+    Exit.DONE: "It was done.",
+    Exit.FAILED: "It failed, or something must be mended first.",
+    Exit.MISUSED: "The command line is wrong.",
+    Exit.PARTIAL: "The run succeeded, and some rows were set aside.",
+    Exit.INTERRUPTED: "It was interrupted.",
+}
 
-    raise typer.Exit(run_keys(context.args))
+
+class _InOrder(click.Group):
+    """Lists commands in the order in which a person comes to need them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click declares it
+        """Return the names of the commands."""
+        return list(self.commands)
+
+
+@click.group("elute", cls=_InOrder, context_settings={"help_option_names": ["--help", "-h"]})
+def app() -> None:
+    """Copy a database into another one, cleaned and scrubbed.
+
+    The API is found by ELUTE_URL and ELUTE_API_KEY, or by the state folder of `elute up` (ELUTE_STATE).
+    """
+
+
+for command in (
+    system.up,
+    system.demo,
+    connections.app,
+    connections.discover,
+    pipelines.plan,
+    runs.run,
+    runs.app,
+    keys.app,
+    keys.key_rings,
+    pipelines.schema,
+):
+    app.add_command(command)
 
 
 def main() -> int:
-    """Run the command that the arguments name, and answer the exit code."""
+    """Run the program, and answer its exit code."""
     try:
-        result = app(standalone_mode=False)
-    except typer.Abort:
-        return ExitCode.INTERRUPTED
-    except Exception as error:
-        shown = getattr(error, "show", None)
-        if shown is None:
-            raise
-        shown()
-        return ExitCode.USAGE
-    return result if isinstance(result, int) else ExitCode.SUCCESS
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        return int(app.main(prog_name="elute", standalone_mode=False) or Exit.DONE)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except EluteError as error:
+        complain(error)
+        return Exit.FAILED
+    except (KeyboardInterrupt, click.Abort):
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Who read our output has seen enough; what is still buffered must not fail again at exit.
+        sys.stderr.close()
+        return Exit.FAILED

@@ -1,0 +1,81 @@
+"""`elute plan` and `elute schema`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from elute_gateway.cli.client import Api
+from elute_gateway.cli.output import show_json, show_problems, show_table
+
+file = click.option(
+    "--file",
+    "-f",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The pipeline's file, YAML or JSON.",
+)
+accept = click.option("--accept", is_flag=True, help="Pin what has changed in the source, after you looked at it.")
+
+
+@click.command("plan")
+@file
+@accept
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def plan(file: Path, *, accept: bool, as_json: bool) -> None:
+    """Tell everything that must be mended, or what happens to each column.
+
+    Saves nothing unless --accept is given.
+    """
+    api = Api.find()
+    found = api.post_document("/plans", file, {"accept": "true"} if accept else None)
+    if as_json:
+        show_json(found)
+    else:
+        _show(found, str(file))
+    if not found["runnable"]:
+        raise click.exceptions.Exit(1)
+    if accept:
+        saved = api.post_document("/pipelines", file, {"accept": "true"})["pipeline"]
+        click.echo(f"saved pipeline {saved['name']}, version {saved['version']}", err=True)
+
+
+@click.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of a pipeline's file, for editors."""
+    from elute_gateway.application.document_model import PipelinePart  # noqa: PLC0415 - pydantic takes its time
+
+    show_json(
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", **PipelinePart.model_json_schema(by_alias=True)}
+    )
+
+
+def _show(found: dict[str, Any], file: str) -> None:
+    if found["runnable"]:
+        show_table(
+            ("column", "type", "technique", "what happens", "keeps", "loses", "by"),
+            (
+                (
+                    f"{dataset['name']}.{column['name']}",
+                    column["type"],
+                    column["technique"],
+                    _happens(column),
+                    column["keeps"],
+                    column["loses"],
+                    column["treatment"] if not column["inherited_from"] else f"as {column['inherited_from']}",
+                )
+                for dataset in found["datasets"]
+                for column in dataset["columns"]
+            ),
+        )
+    show_problems(found["problems"], file)
+    wrong = sum(problem["severity"] == "error" for problem in found["problems"])
+    if wrong:
+        click.echo(f"\n{wrong} to mend before {file} can run", err=True)
+
+
+def _happens(column: dict[str, Any]) -> str:
+    cast = f" ({column['cast']})" if column["cast"] else ""
+    return f"{column['summary'] or ''}{cast}"
