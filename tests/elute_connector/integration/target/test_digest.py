@@ -124,6 +124,11 @@ async def test_an_empty_table_sums_to_zero(database: Database, open_session: Ope
     assert await content(database, open_session, "a") == DatasetDigest(T, 0, "0:0")
 
 
+async def test_rows_without_any_column_are_counted(database: Database, open_session: Opener) -> None:
+    database.run("CREATE TABLE t (); INSERT INTO t DEFAULT VALUES; INSERT INTO t DEFAULT VALUES")
+    assert await content(database, open_session) == DatasetDigest(T, 2)
+
+
 async def test_what_is_not_there_is_named(database: Database, open_session: Opener) -> None:
     with pytest.raises(NotFound, match=r"no dataset public\.t"):
         await content(database, open_session)

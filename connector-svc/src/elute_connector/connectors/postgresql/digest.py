@@ -29,7 +29,7 @@ _COLUMNS = """
     SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind, a.attname::text AS column,
            a.atttypid < 16384 AS builtin
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE (n.nspname, c.relname) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 _UTF8 = "UTF8"
@@ -116,5 +116,6 @@ async def _relations(connection: Connection, names: Iterable[DatasetName]) -> di
     found: dict[DatasetName, _Relation] = {}
     for row in await connection.fetch(_COLUMNS, [n.schema for n in wanted], [n.name for n in wanted]):
         relation = found.setdefault(DatasetName(row["schema"], row["name"]), _Relation(row["kind"] == "r"))
-        relation.columns[row["column"]] = row["builtin"]
+        if row["column"] is not None:  # a table may have no column at all
+            relation.columns[row["column"]] = row["builtin"]
     return found
