@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
@@ -31,6 +33,22 @@ def create_app(use_cases: UseCases, *, body_bytes: int = BODY_BYTES) -> FastAPI:
         use_cases: What it can do.
         body_bytes: The most bytes of a request's body.
     """
+    app = _described()
+    app.state.use_cases = use_cases
+    refusals.install(app)
+    app.add_middleware(middleware.BodyLimit, body_bytes=body_bytes)
+    app.add_middleware(middleware.Gate, authenticate=use_cases.api_keys.authenticate)
+    app.add_middleware(middleware.Conversation)
+    middleware.start_metrics_at_zero(openapi.operation_ids(app), [kind.code for kind in STATUSES])
+    return app
+
+
+def describe() -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    return _described().openapi()
+
+
+def _described() -> FastAPI:
     app = FastAPI(
         title=openapi.TITLE,
         version=openapi.VERSION,
@@ -41,15 +59,9 @@ def create_app(use_cases: UseCases, *, body_bytes: int = BODY_BYTES) -> FastAPI:
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
     )
-    app.state.use_cases = use_cases
     app.include_router(_v1())
     app.include_router(documentation.router)
-    refusals.install(app)
     openapi.install(app)
-    app.add_middleware(middleware.BodyLimit, body_bytes=body_bytes)
-    app.add_middleware(middleware.Gate, authenticate=use_cases.api_keys.authenticate)
-    app.add_middleware(middleware.Conversation)
-    middleware.start_metrics_at_zero(openapi.operation_ids(app), [kind.code for kind in STATUSES])
     return app
 
 
