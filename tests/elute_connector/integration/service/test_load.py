@@ -12,6 +12,7 @@ from elute_wire.errors import (
     EluteError,
     FenceLost,
     InvalidRequest,
+    Recovery,
     TreatmentMissing,
 )
 from elute_wire.status import from_rpc
@@ -204,6 +205,32 @@ async def test_a_cancelled_load_ends_both_sessions_within_two_seconds(
             for database in (source, target):
                 while await copying(database):
                     await asyncio.sleep(0.05)
+    assert (await fingerprint(target, "people"))[0] == 0
+
+
+@pytest.mark.parametrize("statement", ["COPY%", "COMMIT%"])
+async def test_a_load_whose_session_is_ended_may_be_tried_again(
+    services: System, source: Database, target: Database, statement: str
+) -> None:
+    prepared(source, target)
+    # Committing waits here: a deferred constraint is checked by it.
+    target.run("""
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON people DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW WHEN (NEW.id <= 40) EXECUTE FUNCTION slow();
+    """)
+    if statement == "COPY%":
+        source.run(ROWS.replace("20000", "500000"))
+    async with copier(services, source, target) as copy, copy.snapshot("people"):
+        loading = asyncio.ensure_future(failed(copy, copy.request("p0", copy.unit("people", copy.stage("people")))))
+        ended = f"""SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                    WHERE datname = current_database() AND application_name = 'elute load p0'
+                    AND state = 'active' AND query LIKE '{statement}'"""
+        async with asyncio.timeout(20):
+            while target.run(ended) == "0":
+                await asyncio.sleep(0.02)
+        error = await loading
+    assert error.recovery is Recovery.RECONNECT
     assert (await fingerprint(target, "people"))[0] == 0
 
 

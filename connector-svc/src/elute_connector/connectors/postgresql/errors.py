@@ -201,3 +201,17 @@ def mapped(doing: str) -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001 - this is the one place where foreign errors end
         raise describe(error, doing) from None
+
+
+@contextmanager
+def foreign_mapped(doing: str) -> Iterator[None]:
+    """Turn the foreign exceptions of the block into `EluteError`s, as `mapped` does; ours pass as they are.
+
+    For what surrounds mapped statements: BEGIN, COMMIT and ROLLBACK break too, and hide what broke before them.
+    """
+    try:
+        yield
+    except EluteError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a foreign error, or a defect of ours: described as such
+        raise describe(error, doing) from None

@@ -14,7 +14,7 @@ from elute_connector.connectors.postgresql.catalog import discover
 from elute_connector.connectors.postgresql.check import check
 from elute_connector.connectors.postgresql.client import Config, Secrets, connect
 from elute_connector.connectors.postgresql.digest import digest
-from elute_connector.connectors.postgresql.errors import mapped
+from elute_connector.connectors.postgresql.errors import foreign_mapped, mapped
 from elute_connector.connectors.postgresql.partitions import plan_partitions
 from elute_connector.connectors.postgresql.readers import ReaderPool
 from elute_connector.connectors.postgresql.sink import PartitionLoader
@@ -62,8 +62,9 @@ class PostgresStore:
         """Open a session for the length of the block; one that leaves by an exception is cut off."""
         connection = await connect(self.config, self.secrets, application_name=f"elute {purpose}")
         try:
-            yield connection
-            await connection.close()
+            with foreign_mapped(f"using a session for {purpose}"):
+                yield connection
+                await connection.close()
         except BaseException:
             connection.terminate()
             raise
