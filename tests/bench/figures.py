@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 LATEST = Path("build/bench/latest.json")
+LOGS = LATEST.parent / "logs"
 
 
 @dataclass

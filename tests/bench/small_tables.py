@@ -9,7 +9,7 @@ import time
 import asyncpg
 
 from tests.bench import processes
-from tests.bench.figures import Measure, largest
+from tests.bench.figures import LOGS, Measure, largest
 from tests.bench.servers import fresh, running_server, settle
 from tests.bench.system import Elute, document, running_system
 from tests.support.postgresql import Database
@@ -35,7 +35,7 @@ async def many_tables(structure: str, times: int) -> Measure:
         source, target = fresh(server, "source"), fresh(server, "target")
         await asyncio.to_thread(_make, source, _ROWS)
         taken, seen = [], []
-        async with running_system() as elute:
+        async with running_system(LOGS) as elute:
             await elute.connect(source, target)
             for _ in range(times):
                 target = fresh(server, "target")
@@ -59,7 +59,7 @@ async def first_row(structure: str, times: int) -> Measure:
         source.run("CREATE TABLE small (id int PRIMARY KEY, turn int NOT NULL); INSERT INTO small VALUES (1, 0)")
         if structure == "keep":
             target.run("CREATE TABLE small (id int PRIMARY KEY, turn int NOT NULL)")
-        async with running_system() as elute:
+        async with running_system(LOGS) as elute:
             await elute.connect(source, target)
             await elute.save(document(structure=structure))
             watcher = await target.connect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -113,8 +114,13 @@ class Elute:
 
 
 @asynccontextmanager
-async def running_system() -> AsyncIterator[Elute]:
-    """Run the four services in a folder of their own, and remove them after."""
+async def running_system(logs: Path) -> AsyncIterator[Elute]:
+    """Run the four services in a folder of their own, and remove it after; if the block fails, its logs are kept.
+
+    Args:
+        logs: The folder that they are kept in.
+    """
+    shutil.rmtree(logs, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="elute-bench-") as folder:
         local = LocalSystem(Path(folder), port=None)
         try:
@@ -122,6 +128,9 @@ async def running_system() -> AsyncIterator[Elute]:
             headers = {"Authorization": f"Bearer {local.api_key}"}
             async with httpx.AsyncClient(base_url=local.url, headers=headers, timeout=_TIMEOUT) as api:
                 yield Elute(local, api)
+        except BaseException:
+            shutil.copytree(local.log_folder, logs, dirs_exist_ok=True)
+            raise
         finally:
             await local.stop()
 
@@ -142,8 +151,3 @@ def document(
         "scrub": "off" if scrub is None else {"key_ring": KEY_RING, **scrub},
         **parts,
     }
-
-
-def printed(value: object) -> str:
-    """Write JSON for people and programs."""
-    return json.dumps(value, indent=2) + "\n"

@@ -10,7 +10,7 @@ from typing import Any
 
 from elute_gateway.embedded.postgresql import PostgresServer
 from tests.bench import people, processes
-from tests.bench.figures import Measure, largest, of_pairs
+from tests.bench.figures import LOGS, Measure, largest, of_pairs
 from tests.bench.reference import copy_by_psql
 from tests.bench.servers import fresh, running_server, settle
 from tests.bench.system import Elute, document, running_system
@@ -72,7 +72,7 @@ async def standing(rows: int) -> AsyncIterator[Stand]:
     with running_server() as server:
         source = fresh(server, "source")
         people.fill(source, rows)
-        async with running_system() as elute:
+        async with running_system(LOGS) as elute:
             await elute.connect(source, fresh(server, "target"))
             yield Stand(server, source, elute, rows)
 

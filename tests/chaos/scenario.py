@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ from tests.chaos.stalls import stalls
 from tests.chaos.writer import Writer
 
 WRITERS = 3
+LOGS = Path("build/chaos/logs")
 NAMED_POINTS = ("check", "plan", "prepare", "load", "finish", "verify")
 
 _SCRUB = {
@@ -182,6 +184,6 @@ async def chaos(settings: Settings) -> AsyncIterator[Chaos]:
         await asyncio.to_thread(fill, source.database, settings.rows)
         journal = Journal()
         await journal.begin(source.database)
-        elute = await stack.enter_async_context(running_system())
+        elute = await stack.enter_async_context(running_system(LOGS))
         await elute.connect(source.database, target.database)
         yield Chaos(settings, elute, source, target, journal, random.Random(settings.seed))
