@@ -27,6 +27,9 @@ router = APIRouter(prefix="/runs", tags=["runs"])
 POLL_SECONDS = 0.2
 """How often the store is asked for news: any gateway may execute the run, so the store is where news meet."""
 
+END = "end"
+"""The comment by which a stream says that nothing follows."""
+
 _PAGE = 500
 
 
@@ -88,7 +91,8 @@ async def watch_run(
 ) -> AsyncIterator[ServerSentEvent]:
     """Watch a run: its events so far, then each as it happens, until the run has ended.
 
-    Each event's `id` is its number, `event` its kind, `data` a RunEvent as JSON.
+    Each event's `id` is its number, `event` its kind, `data` a RunEvent as JSON. A stream that ends without the comment
+    `: end` has broken off, or its gateway leaves: ask again with `Last-Event-ID`.
     """
     seen, was_final = last_event_id, False
     while not gateway.leaving.is_set():
@@ -101,6 +105,7 @@ async def watch_run(
             is_final = was_final = any(event.kind is EventKind.REPAIRED for event in events)
         # Twice: a run's end is written a moment before it is told.
         if is_final and was_final and len(events) < _PAGE:
+            yield ServerSentEvent(comment=END)
             return
         was_final = is_final
         if len(events) < _PAGE:

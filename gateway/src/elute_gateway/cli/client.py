@@ -29,6 +29,9 @@ URL, API_KEY, STATE = "ELUTE_URL", "ELUTE_API_KEY", "ELUTE_STATE"
 _TIMEOUT_SECONDS = 120.0
 _PATIENCE_SECONDS = 60.0
 """How long a watcher tries to reach a gateway that has gone away: runs survive that, so their watchers do."""
+_PAUSE_SECONDS = 0.5
+
+_DATA, _END = b"data: ", b": end\n"
 
 Query = Mapping[str, object]
 
@@ -148,24 +151,25 @@ class Api:
         give_up = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
-                for event in self._stream(path, query, after):
-                    after = event["number"]
+                for line in self._stream(path, query, after):
                     give_up = time.monotonic() + _PATIENCE_SECONDS
-                    yield event
+                    if line == _END:
+                        return
+                    if line.startswith(_DATA) and line.endswith(b"\n"):
+                        event = json.loads(line[len(_DATA) :])
+                        after = event["number"]
+                        yield event
             except ServiceUnavailable:
                 if time.monotonic() > give_up:
                     raise
-                time.sleep(0.5)
-            else:
-                return
+            # It broke off, or its gateway leaves: that one's successor goes on after the last event.
+            time.sleep(_PAUSE_SECONDS)
 
-    def _stream(self, path: str, query: Query | None, after: int) -> Iterator[dict[str, Any]]:
+    def _stream(self, path: str, query: Query | None, after: int) -> Iterator[bytes]:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         connection, response = self._send("GET", path, b"", query, headers)
         try:
-            for line in response:
-                if line.startswith(b"data: "):
-                    yield json.loads(line[6:])
+            yield from response
         except (OSError, http.client.HTTPException):
             raise self._away() from None
         finally:

@@ -24,6 +24,7 @@ async def save(client: httpx.AsyncClient, scrub: str = SCRUB) -> None:
 async def watched(client: httpx.AsyncClient, run: str, **headers: str) -> list[dict[str, Any]]:
     answer = await client.get(f"/v1/runs/{run}/events", headers=headers)
     assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text.endswith(": end\n\n")
     return [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
 
 
