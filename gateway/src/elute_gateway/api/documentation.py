@@ -94,7 +94,7 @@ def api_page(document: Mapping[str, Any]) -> str:
     for tag in document["tags"]:
         name = tag["name"]
         links.append(f"<h2>{escape(name)}</h2>")
-        links += [f'<a href="#{op["operationId"]}">{_text(op["summary"])}</a>' for _, _, op in by_tag[name]]
+        links += [f'<a href="#{op["operationId"]}">{_text(_short(op["summary"]))}</a>' for _, _, op in by_tag[name]]
         shown = "".join(_operation(method, path, op) for method, path, op in by_tag[name])
         sections.append(
             f'<section><h2 id="{escape(name)}">{escape(name)}</h2><p>{_text(tag["description"])}</p>{shown}</section>'
@@ -160,8 +160,12 @@ def _command(method: str, path: str, operation: Mapping[str, Any]) -> str:
     lines = [f'curl -H "Authorization: Bearer $ELUTE_API_KEY" -X {method} "$ELUTE_URL{path}"']
     for kind, body in _contents(operation, "requestBody"):
         if kind == "application/json":
-            lines.append(f"-H 'Content-Type: {kind}' -d '{json.dumps(body.get('example'))}'")
+            lines.append(f"-H 'Content-Type: {kind}' -d '{json.dumps(body.get('example'), ensure_ascii=False)}'")
     return " \\\n  ".join(lines)
+
+
+def _short(summary: str) -> str:
+    return summary.partition(":")[0].partition(",")[0]
 
 
 def _problems() -> str:
