@@ -115,7 +115,6 @@ class RunUseCases:
         if again is None:
             run = await self.get(run_id)
             raise InvalidRequest(f"resuming run {run_id}: it is {run.state}", hint="only an ended run can be resumed")
-        await self.teller.tell(run_id, EventKind.STATE, {"state": RunState.QUEUED, "round": again.round})
         await self.durable.begin(run_id, again.round)
         return again
 

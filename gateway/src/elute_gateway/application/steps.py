@@ -74,14 +74,14 @@ class RunSteps:
         run = await patiently(self._pace, lambda: self._books.runs.take_over(run_id, self._gateway, lease))
         if run is None:
             return None
-        await patiently(self._pace, lambda: self._books.ledger.end_leases(run_id))
+        if run.epoch > 1:
+            await patiently(self._pace, lambda: self._books.ledger.end_leases(run_id))
         session = RunSession(run)
         if run.cancelling:
             session.stop(Stop.CANCELLED)
         self.sessions[run_id] = session
         self.idle.clear()
         meters.RUNS_ACTIVE.set(len(self.sessions))
-        await self._teller.tell(run_id, EventKind.STATE, {"state": RunState.RUNNING, "round": run.round})
         return session
 
     async def close(self, run_id: str, session: RunSession) -> None:
@@ -192,6 +192,9 @@ class RunSteps:
         if session.keeper:
             await session.keeper.release()
 
+        if failure:
+            await self._teller.log(run_id, [LogLine(failure.message, LogLevel.ERROR, failure.code, failure.dataset)])
+
         async def write() -> None:
             report = _report(await self._books.runs.datasets(run_id), answer.get("verdicts", {}))
             await self._books.runs.settle(run_id, session.run.epoch, state, failure, report)
@@ -202,10 +205,6 @@ class RunSteps:
             # Nobody could be told: leave the run as it is; who takes it over comes here again.
             raise asyncio.CancelledError from error
         meters.RUNS_ENDED.labels(state).inc()
-        if failure:
-            await self._teller.log(run_id, [LogLine(failure.message, LogLevel.ERROR, failure.code, failure.dataset)])
-        told = asdict(failure) if failure else None
-        await self._teller.tell(run_id, EventKind.STATE, {"state": state, "failure": told})
         return {END: state}
 
     async def _perform(self, run_id: str, phase: Phase, work: Callable[[RunSession], Awaitable[Answer]]) -> Answer:
@@ -222,7 +221,6 @@ class RunSteps:
 
         async def all_of_it() -> Answer:
             await patiently(self._pace, lambda: self._books.runs.enter(run_id, session.run.epoch, phase))
-            await self._teller.tell(run_id, EventKind.PHASE, {"phase": phase})
             return await patiently(self._pace, once, survived)
 
         with about(run=run_id):

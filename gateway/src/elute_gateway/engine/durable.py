@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 
 from elute_gateway.application.steps import END, LOST, Answer, RunSteps
+from elute_gateway.store.database import IDLE_TRANSACTION_SECONDS, SESSION
 
 _NAME = "elute"
 _ORDER_VERSION = "1"
@@ -88,7 +89,8 @@ class Engine:
         if url.get_backend_name() == "sqlite":
             _write_ahead(Path(url.database or ""))
         else:
-            url = url.set(drivername="postgresql+psycopg")
+            options = f"-c synchronous_commit={SESSION['synchronous_commit']}"
+            url = url.set(drivername="postgresql+psycopg").update_query_dict({"options": options})
         return {
             "name": _NAME,
             "system_database_url": url.render_as_string(hide_password=False),
@@ -99,6 +101,7 @@ class Engine:
             "enable_otlp": False,
             "max_executor_threads": _THREADS,
             "sys_db_pool_size": _POOL_SIZE,
+            "sys_db_idle_transaction_timeout_sec": IDLE_TRANSACTION_SECONDS,
             "notification_listener_polling_interval_sec": self._poll_seconds,
             "scheduler_polling_interval_sec": 3600.0,
         }

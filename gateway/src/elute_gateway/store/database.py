@@ -22,6 +22,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from elute_wire.errors import AlreadyExists, Foreign, StoreBusy, StoreFailed, StoreUnreachable
 
+IDLE_TRANSACTION_SECONDS = 4.0
+"""A gateway that is stopped in the middle of a transaction keeps its locks, and all others waiting, for so long."""
+
+SESSION = {
+    "application_name": "elute gateway",
+    "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_SECONDS:.0f}s",
+    # A commit that a crash of the server takes back would make the ledger forget what it has promised.
+    "synchronous_commit": "on",
+    # The claim is a long statement on few rows: compiling it would cost many times its run.
+    "jit": "off",
+}
+"""What every session of the store sets on PostgreSQL, whatever the server's own settings are."""
+
 _BUSY_SECONDS = 10.0
 _POOL_SIZE = 8
 # SQLSTATE classes of a server that is away, starting, stopping or full: 08 connection, 57P0x shutdown, 53 resources.
@@ -48,8 +61,7 @@ class Database:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return cls(_sqlite(parsed))
-        # The claim is a long statement on few rows: compiling it would cost many times its run.
-        settings = {"server_settings": {"jit": "off", "application_name": "elute gateway"}}
+        settings = {"server_settings": SESSION}
         url_of_driver = parsed.set(drivername="postgresql+asyncpg")
         return cls(create_async_engine(url_of_driver, pool_size=_POOL_SIZE, connect_args=settings))
 

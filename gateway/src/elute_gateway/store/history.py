@@ -8,12 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from elute_gateway.domain.run import EventKind, LogLevel, LogLine, RunEvent
 from elute_gateway.store.database import Database
 from elute_gateway.store.tables import now, run, run_event, run_log
+
+
+async def append(connection: AsyncConnection, row: sa.Row[Any], kind: EventKind, data: Mapping[str, object]) -> None:
+    """Append the event that a run's row has just counted, in the transaction that changed the row.
+
+    Args:
+        connection: The transaction.
+        row: The run, with its new `last_event`.
+        kind: What the event says.
+        data: More about it, a JSON object.
+    """
+    key = {"run_id": row.id, "number": row.last_event, "workspace_id": row.workspace_id}
+    await connection.execute(sa.insert(run_event).values(at=now, kind=kind, data=dict(data), **key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +41,11 @@ class History:
         """Append an event; answers its number, or 0 when the run is gone."""
         counted = sa.update(run).where(run.c.id == run_id).values(last_event=run.c.last_event + 1)
         async with self.database.writing() as connection:
-            row = (await connection.execute(counted.returning(run.c.last_event, run.c.workspace_id))).one_or_none()
+            row = (await connection.execute(counted.returning(run))).one_or_none()
             if row is None:
                 return 0
-            number, workspace = row
-            values = {"run_id": run_id, "number": number, "workspace_id": workspace, "kind": kind, "data": dict(data)}
-            await connection.execute(sa.insert(run_event).values(at=now, **values))
-        return int(number)
+            await append(connection, row, kind, data)
+        return int(row.last_event)
 
     async def events(self, run_id: str, after: int = 0, limit: int = 1000) -> list[RunEvent]:
         """Return events in their order, from the one after number `after` on."""

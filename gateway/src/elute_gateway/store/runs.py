@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from elute_gateway.application.plan_json import plan_from_json, plan_to_json
 from elute_gateway.domain.names import DatasetName
 from elute_gateway.domain.plan import Plan
-from elute_gateway.domain.run import DatasetProgress, Failure, NewRun, Phase, Run, RunState, ScrubMode
+from elute_gateway.domain.run import DatasetProgress, EventKind, Failure, NewRun, Phase, Run, RunState, ScrubMode
 from elute_gateway.store.codec import failure_from, failure_object
 from elute_gateway.store.database import Database
+from elute_gateway.store.history import append
 from elute_gateway.store.tables import now, run, run_dataset, run_snapshot
 from elute_wire.errors import AlreadyExists, FenceLost, NotFound
 
@@ -25,7 +26,7 @@ _ACTIVE = run.c.state.in_([RunState.QUEUED, RunState.RUNNING])
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """The runs of one workspace."""
+    """The runs of one workspace. A change of a run's state or phase is one transaction with the event that tells it."""
 
     database: Database
     workspace: str
@@ -117,11 +118,8 @@ class Runs:
                 lease=now + lease_seconds,
                 started_at=sa.func.coalesce(run.c.started_at, now),
             )
-            .returning(run)
         )
-        async with self.database.writing() as connection:
-            row = (await connection.execute(taken)).one_or_none()
-        return _run(row) if row else None
+        return await self._tell(taken, EventKind.STATE, {"state": RunState.RUNNING, "gateway": gateway})
 
     async def enter(self, run_id: str, epoch: int, phase: Phase) -> None:
         """Write which step a run is in.
@@ -129,7 +127,8 @@ class Runs:
         Raises:
             FenceLost: Another gateway has taken the run over, or it has ended.
         """
-        await self._update(run_id, epoch, {"phase": phase})
+        mine = self._mine(run_id, epoch).values(phase=phase)
+        self._require(run_id, await self._tell(mine, EventKind.PHASE, {"phase": phase}))
 
     async def pin(self, run_id: str, epoch: int, plan: Plan) -> None:
         """Write what a run does.
@@ -137,7 +136,10 @@ class Runs:
         Raises:
             FenceLost: Another gateway has taken the run over, or it has ended.
         """
-        await self._update(run_id, epoch, {"plan": plan_to_json(plan).decode()})
+        async with self.database.writing() as connection:
+            pinned = self._mine(run_id, epoch).values(plan=plan_to_json(plan).decode()).returning(run)
+            row = (await connection.execute(pinned)).one_or_none()
+        self._require(run_id, row)
 
     async def settle(
         self, run_id: str, epoch: int, state: RunState, failure: Failure | None, report: Mapping[str, object]
@@ -147,8 +149,10 @@ class Runs:
         Raises:
             FenceLost: Another gateway has taken the run over, or it has ended.
         """
-        end = {"state": state, "failure": failure_object(failure), "report": dict(report), "ended_at": now}
-        await self._update(run_id, epoch, {**end, "owner": "", "lease": 0})
+        told = failure_object(failure)
+        end = {"state": state, "failure": told, "report": dict(report), "ended_at": now, "owner": "", "lease": 0}
+        mine = self._mine(run_id, epoch).values(**end)
+        self._require(run_id, await self._tell(mine, EventKind.STATE, {"state": state, "failure": told}))
 
     async def request_cancel(self, run_id: str) -> Run:
         """Ask that a run be cancelled; its gateway finds it at the next heartbeat.
@@ -174,11 +178,8 @@ class Runs:
                 ended_at=None,
                 lease=now + _START_SECONDS,
             )
-            .returning(run)
         )
-        async with self.database.writing() as connection:
-            row = (await connection.execute(again)).one_or_none()
-        return _run(row) if row else None
+        return await self._tell(again, EventKind.STATE, {"state": RunState.QUEUED})
 
     async def ended(self, older_than_seconds: float, limit: int) -> list[Run]:
         """Return runs that ended longer ago than that."""
@@ -231,11 +232,23 @@ class Runs:
             raise AlreadyExists(message, hint="use a new key for a new request")
         return _run(row) if row else None
 
-    async def _update(self, run_id: str, epoch: int, values: Mapping[str, object]) -> None:
-        changed = sa.update(run).where(*self._is(run_id), run.c.epoch == epoch, run.c.state == RunState.RUNNING)
+    def _mine(self, run_id: str, epoch: int) -> sa.Update:
+        return sa.update(run).where(*self._is(run_id), run.c.epoch == epoch, run.c.state == RunState.RUNNING)
+
+    async def _tell(self, change: sa.Update, kind: EventKind, data: Mapping[str, object]) -> Run | None:
+        """Change a run and append the event that tells of it, both or neither; None when nothing was changed."""
+        counted = change.values(last_event=run.c.last_event + 1).returning(run)
         async with self.database.writing() as connection:
-            if (await connection.execute(changed.values(**values))).rowcount == 0:
-                raise FenceLost(f"continuing run {run_id}: another gateway has taken it over, or it has ended")
+            row = (await connection.execute(counted)).one_or_none()
+            if row is None:
+                return None
+            await append(connection, row, kind, data)
+        return _run(row)
+
+    @staticmethod
+    def _require(run_id: str, changed: object | None) -> None:
+        if changed is None:
+            raise FenceLost(f"continuing run {run_id}: another gateway has taken it over, or it has ended")
 
 
 def _run(row: sa.Row[Any]) -> Run:

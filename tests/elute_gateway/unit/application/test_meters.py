@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from prometheus_client import Counter
 
 from elute_gateway.application import meters
-from elute_wire import metrics
 from elute_wire.errors import BY_CODE
 
 
@@ -16,7 +16,5 @@ from elute_wire.errors import BY_CODE
         (meters.ERRORS, "code", set(BY_CODE)),
     ],
 )
-def test_every_labelled_series_exists_before_its_first_event(
-    metric: metrics.Counter, label: str, values: set[str]
-) -> None:
+def test_every_labelled_series_exists_before_its_first_event(metric: Counter, label: str, values: set[str]) -> None:
     assert {sample.labels[label] for family in metric.collect() for sample in family.samples} >= values
