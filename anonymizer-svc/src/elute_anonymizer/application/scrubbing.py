@@ -59,7 +59,8 @@ class Scrubber:
         columns: list[Column] = list(batch.columns)
         for position, lens in self._lenses.items():
             columns[position] = self._through(lens, batch.column(position), subjects)
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        # Rows without any column are rows: made of no arrays, a batch would forget how many there are.
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema) if columns else batch
 
     def _through(self, lens: Lens, values: Column, subjects: Mapping[int, Column]) -> Column:
         subject = None if lens.subject is None else subjects[lens.subject]

@@ -45,6 +45,13 @@ def batch(fields: tuple[FieldFacts, ...] = FIELDS) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([columns[field.name] for field in fields], schema=schema(*fields))
 
 
+def test_rows_without_any_column_stay_as_many() -> None:
+    scrubber = compile_policy(Policy("public.empty", (), ()), schema(), RING)
+    none: pa.StructArray = pa.array([{}, {}, {}], pa.struct([]))
+    rows = pa.RecordBatch.from_struct_array(none).replace_schema_metadata({b"elute.policy": b"digest"})
+    assert scrubber.scrub(rows).num_rows == 3
+
+
 def test_a_batch_comes_out_scrubbed_with_every_field_treated() -> None:
     scrubber = compile_policy(POLICY, schema(*FIELDS), RING)
     scrubbed = scrubber.scrub(batch())

@@ -62,7 +62,8 @@ class Cleaner:
             for field in self.schema
         ]
         self._rows += batch.num_rows
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        # Rows without any column are rows: made of no arrays, a batch would forget how many there are.
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema) if arrays else batch
 
     def _frame(self, batch: pa.RecordBatch) -> pl.DataFrame:
         columns: list[pl.Series] = []

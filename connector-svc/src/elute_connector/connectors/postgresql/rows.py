@@ -22,6 +22,9 @@ from elute_connector.domain.datatype import DataType
 from elute_wire.errors import EluteError, InternalFault, Place
 from elute_wire.schema import FieldFacts, Lane
 
+_ROW_OF_NOTHING = b"\x00\x00"
+"""A row of COPY's binary format begins with its number of fields; the encoder takes no batch without any."""
+
 
 @dataclass(frozen=True, slots=True)
 class TargetColumn:
@@ -86,7 +89,7 @@ class _BinaryRows:
             for (column, codec), values in zip(self._columns, batch.columns, strict=True)
         ]
         if not arrays:
-            return self._encoder.write_batch(batch)
+            return _ROW_OF_NOTHING * batch.num_rows
         return self._encoder.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
 
     def closing(self) -> bytes:
