@@ -255,11 +255,14 @@ def _digest(structure: object) -> str:
 
 def _structure(value: object) -> object:
     """Reduce a value to lists of what takes part in its equality, in the order of the fields."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return [_structure(getattr(value, name)) for name in _compared(type(value))]
-    return [_structure(item) for item in value] if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return [_structure(item) for item in value]
+    kind: type = type(value)
+    names = _compared(kind)
+    return value if names is None else [_structure(getattr(value, name)) for name in names]
 
 
 @lru_cache(maxsize=64)
-def _compared(kind: type) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(kind) if item.compare)
+def _compared(kind: type) -> tuple[str, ...] | None:
+    """Name the fields that take part in equality; None for a kind that is no dataclass."""
+    return tuple(item.name for item in fields(kind) if item.compare) if is_dataclass(kind) else None
