@@ -9,7 +9,7 @@ from elute_connector.domain.dataset_name import DatasetName
 from elute_connector.domain.target import DatasetDigest, DigestSelection
 from elute_wire.errors import InvalidRequest, NotFound
 from tests.elute_connector.integration.target.conftest import Opener
-from tests.support.postgresql import VERSIONS, Database, PostgresFleet
+from tests.support.postgresql import CONTRIB_VERSION, VERSIONS, Database, PostgresFleet
 
 T = DatasetName("public", "t")
 
@@ -127,6 +127,14 @@ async def test_an_empty_table_sums_to_zero(database: Database, open_session: Ope
 async def test_rows_without_any_column_are_counted(database: Database, open_session: Opener) -> None:
     database.run("CREATE TABLE t (); INSERT INTO t DEFAULT VALUES; INSERT INTO t DEFAULT VALUES")
     assert await content(database, open_session) == DatasetDigest(T, 2)
+
+
+async def test_the_declaration_of_xml_is_no_content(postgresql: PostgresFleet, open_session: Opener) -> None:
+    with postgresql.database(CONTRIB_VERSION) as database:
+        database.run('CREATE TABLE t (x xml); INSERT INTO t VALUES (\'<?xml version="1.0" encoding="UTF-8"?><a/>\')')
+        before = await content(database, open_session, "x")
+        database.run("UPDATE t SET x = '<a/>'")
+        assert await content(database, open_session, "x") == before
 
 
 async def test_what_is_not_there_is_named(database: Database, open_session: Opener) -> None:
