@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from elute_gateway.embedded.postgresql import SUPERUSER
+from elute_gateway.embedded.postgresql import SUPERUSER, free_port
 from elute_gateway.embedded.system import KEY_RING, LocalSystem
 from tests.support.postgresql import Database
 
@@ -122,7 +122,7 @@ async def running_system(logs: Path) -> AsyncIterator[Elute]:
     """
     shutil.rmtree(logs, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="elute-bench-") as folder:
-        local = LocalSystem(Path(folder), port=None)
+        local = LocalSystem(Path(folder), port=free_port())
         try:
             await local.start()
             headers = {"Authorization": f"Bearer {local.api_key}"}
