@@ -6,6 +6,7 @@ command may take to its first output.
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import IntEnum
 
@@ -68,6 +69,8 @@ for command in (
 
 def main() -> int:
     """Run the program, and answer its exit code."""
+    # Where this process starts others, gRPC tells the terminal that it leaves their fork alone.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
         return int(app.main(prog_name="elute", standalone_mode=False) or Exit.DONE)
     except click.ClickException as error:

@@ -124,7 +124,8 @@ async def _run(api: httpx.AsyncClient, told: Told) -> Mapping[str, Any]:
     run = _body(await api.post("/v1/runs", json={"pipeline": "shop-to-qa"}))
     async with httpx_sse.aconnect_sse(api, "GET", f"/v1/runs/{run['id']}/events") as stream:
         async for event in stream.aiter_sse():
-            told(event.event, json.loads(event.data)["data"])
+            if event.data:  # the comment that ends the stream comes as an event without data
+                told(event.event, json.loads(event.data)["data"])
     ended = _body(await api.get(f"/v1/runs/{run['id']}"))
     if ended["state"] != "succeeded":
         failure = ended["failure"] or {}
