@@ -11,6 +11,7 @@ import grpc.aio
 
 from elute.v1 import connector_pb2, connector_pb2_grpc, stage_pb2
 from elute_connector import connectors
+from elute_connector.application import meters
 from elute_connector.application.leases import Leases
 from elute_connector.application.stores import Stores
 from elute_connector.domain.connector import ConnectorDefinition
@@ -62,6 +63,9 @@ async def opened(settings: ConnectorSettings) -> AsyncIterator[ConnectorService]
         stack.push_async_callback(stores.close)
         leases = Leases()
         stack.push_async_callback(leases.close)
+        meters.STORES_OPEN.set_function(lambda: len(stores))
+        meters.SNAPSHOTS_HELD.set_function(lambda: len(leases))
+        meters.SNAPSHOT_AGE.set_function(lambda: leases.oldest_age_seconds)
         stages = StageServicer(
             {"extract": ExtractOperation(stores, keys)},
             peers,

@@ -22,6 +22,11 @@ class ByteSemaphore:
         self._free = capacity_bytes
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that are held now."""
+        return self._capacity - self._free
+
     @asynccontextmanager
     async def holding(self, size_bytes: int) -> AsyncIterator[None]:
         """Hold `size_bytes`, or everything when there is less, for the length of the block."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
 
 import grpc
@@ -15,7 +15,8 @@ from elute_wire.errors import EluteError, InvalidRequest, Place
 from elute_wire.frames import MAX_PAYLOAD_BYTES, FrameEncoder
 from elute_wire.limits import ByteSemaphore
 from elute_wire.schema import POLICY_KEY
-from elute_wire.streams import OPEN_METHOD, Channels, Item, Stream, opened
+from elute_wire.stage_meters import StageMeter, start_at_zero
+from elute_wire.streams import OPEN_METHOD, Channels, Item, Stream, Tally, opened
 
 Operation = Callable[[stage_pb2.Stage, stage_pb2.StreamContext, Stream | None], AbstractAsyncContextManager[Stream]]
 """What a service does for one kind of stage: given the stage, its context and its open input, it opens a stream."""
@@ -39,6 +40,7 @@ class StageServicer:
         self._channels = channels
         self._large_messages = large_messages
         self._ahead = ahead
+        start_at_zero(operations, large_messages)
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Return the handler to add to a server; responses are the frames' own bytes."""
@@ -50,31 +52,43 @@ class StageServicer:
 
     async def open(self, request: stage_pb2.OpenRequest, _: object) -> AsyncIterator[bytes]:
         """Open a stage and yield its frames, the trailer last."""
-        place = Place(partition=request.context.partition_id)
+        stage, context = request.stage, request.context
         try:
-            async with self._stream(request.stage, request.context) as stream:
+            operation = self._operation(stage)
+            async with self._input(stage, context) as upstream, operation(stage, context, upstream) as stream:
                 encoder = FrameEncoder()
-                for frame in encoder.schema(_with_policy(stream)):
-                    yield frame
-                async with made_ahead(stream.items, self._ahead) as items:
-                    async for item in items:
-                        async for frame in self._frames(item, encoder):
+                meter = StageMeter(_kind(stage), upstream.tally if upstream else Tally(), encoder)
+                with meter.open():
+                    async with aclosing(self._encoded(stream, encoder)) as frames:
+                        async for frame in frames:
                             yield frame
-                yield encoder.trailer(stream.tally.counts, stream.policy_digest)
+                            meter.flowed()
+                meter.ended(stream.tally.counts)
         except EluteError as error:
-            raise error.at(place) from None
+            raise error.at(Place(partition=context.partition_id)) from None
+
+    def _operation(self, stage: stage_pb2.Stage) -> Operation:
+        kind = _kind(stage)
+        if kind not in self._operations:
+            raise InvalidRequest(f"opening a stage: this service opens {', '.join(self._operations)}, not {kind}")
+        return self._operations[kind]
 
     @asynccontextmanager
-    async def _stream(self, stage: stage_pb2.Stage, context: stage_pb2.StreamContext) -> AsyncIterator[Stream]:
-        kind = stage.WhichOneof("operation") or "nothing"
-        operation = self._operations.get(kind)
-        if operation is None:
-            raise InvalidRequest(f"opening a stage: this service opens {', '.join(self._operations)}, not {kind}")
-        async with AsyncExitStack() as stack:
-            upstream = None
-            if stage.HasField("input"):
-                upstream = await stack.enter_async_context(opened(stage.input, context, self._channels))
-            yield await stack.enter_async_context(operation(stage, context, upstream))
+    async def _input(self, stage: stage_pb2.Stage, context: stage_pb2.StreamContext) -> AsyncIterator[Stream | None]:
+        if not stage.HasField("input"):
+            yield None
+            return
+        async with opened(stage.input, context, self._channels) as upstream:
+            yield upstream
+
+    async def _encoded(self, stream: Stream, encoder: FrameEncoder) -> AsyncGenerator[bytes, None]:
+        for frame in encoder.schema(_with_policy(stream)):
+            yield frame
+        async with made_ahead(stream.items, self._ahead) as items:
+            async for item in items:
+                async for frame in self._frames(item, encoder):
+                    yield frame
+        yield encoder.trailer(stream.tally.counts, stream.policy_digest)
 
     async def _frames(self, item: Item, encoder: FrameEncoder) -> AsyncIterator[bytes]:
         if isinstance(item, stage_pb2.Rejected):
@@ -86,6 +100,10 @@ class StageServicer:
             async with self._large_messages.holding(item.nbytes):
                 for frame in encoder.batch(item):
                     yield frame
+
+
+def _kind(stage: stage_pb2.Stage) -> str:
+    return stage.WhichOneof("operation") or "nothing"
 
 
 def _with_policy(stream: Stream) -> pa.Schema:

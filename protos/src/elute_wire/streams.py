@@ -41,11 +41,13 @@ class Tally:
 
     Attributes:
         counts: What each stage did, source first; filled when the stream has ended.
+        rows: Rows of batches so far; 0 for a stream made in this process.
         payload_bytes: Bytes of Arrow data so far; 0 for a stream made in this process.
         digest: The transport digest, 16 bytes, when the stream has ended; empty for a stream made in this process.
     """
 
     counts: list[stage_pb2.StageCount] = field(default_factory=list)
+    rows: int = 0
     payload_bytes: int = 0
     digest: bytes = b""
 
@@ -125,7 +127,7 @@ async def _received(
 ) -> AsyncGenerator[Item, None]:
     while decoder.trailer is None:
         item = decoder.feed(await _read(call, kind))
-        tally.payload_bytes = decoder.payload_bytes
+        tally.rows, tally.payload_bytes = decoder.rows, decoder.payload_bytes
         if isinstance(item, pa.RecordBatch | stage_pb2.Rejected):
             yield item
     trailer = decoder.trailer

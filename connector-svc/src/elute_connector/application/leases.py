@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,12 +35,10 @@ class Leases:
 
     def __init__(self) -> None:
         self._leases: dict[str, Lease] = {}
-        self._taking: dict[str, asyncio.Lock] = {}
+        # A lock lives as long as somebody waits for it.
+        self._taking: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._closing: set[asyncio.Task[None]] = set()
         self.draining = asyncio.Event()
-
-    def __contains__(self, handle: str) -> bool:
-        return handle in self._leases
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -83,33 +82,31 @@ class Leases:
         self, handle: str, connection_id: str, hold: Callable[[], Awaitable[HeldSnapshot]]
     ) -> Lease:
         lock = self._taking.setdefault(handle, asyncio.Lock())
-        try:
-            async with lock:
-                lease = self._leases.get(handle)
-                if lease is None:
-                    lease = self._leases[handle] = Lease(handle, connection_id, await hold())
-        finally:
-            if not lock.locked():
-                self._taking.pop(handle, None)
+        async with lock:
+            lease = self._leases.get(handle)
+            if lease is None:
+                lease = self._leases[handle] = Lease(handle, connection_id, await hold())
         if lease.connection_id != connection_id:
             raise AlreadyExists(f"attaching to snapshot {handle}: it is one of connection {lease.connection_id}")
         if lease.snapshot.lost:
-            await self.release(handle)
-            raise SnapshotLost(
-                f"attaching to snapshot {handle}: the session that held it has ended",
-                hint="take a new snapshot under another handle",
-            )
+            await self.refuse_lost(lease)
         return lease
+
+    async def refuse_lost(self, lease: Lease) -> None:
+        """Forget a snapshot whose session has ended; does nothing when it was let go on purpose.
+
+        Raises:
+            SnapshotLost: The session ended by itself.
+        """
+        if await self._let_go(lease):
+            raise SnapshotLost(
+                f"holding snapshot {lease.handle}: the session that held it has ended", hint="take a new snapshot"
+            )
 
     async def release(self, handle: str) -> bool:
         """Let a snapshot go; answers whether it was held here."""
-        lease = self._leases.pop(handle, None)
-        if lease is None:
-            return False
-        if lease.expiry:
-            lease.expiry.cancel()
-        await lease.snapshot.release()
-        return True
+        lease = self._leases.get(handle)
+        return lease is not None and await self._let_go(lease)
 
     async def close(self) -> None:
         """Let all snapshots go."""
@@ -118,11 +115,19 @@ class Leases:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    def _expire(self, lease: Lease) -> None:
-        if self._leases.get(lease.handle) is lease and not lease.attached:
-            task = asyncio.ensure_future(self._release_expired(lease.handle))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+    async def _let_go(self, lease: Lease) -> bool:
+        """End a lease; answers whether it was one: its handle may name a later one by now."""
+        if self._leases.get(lease.handle) is not lease:
+            return False
+        del self._leases[lease.handle]
+        if lease.expiry:
+            lease.expiry.cancel()
+        await lease.snapshot.release()
+        return True
 
-    async def _release_expired(self, handle: str) -> None:
-        await self.release(handle)
+    def _expire(self, lease: Lease) -> None:
+        # Forgotten here and now: whoever comes a moment later must not attach to what is about to end.
+        del self._leases[lease.handle]
+        task = asyncio.ensure_future(lease.snapshot.release())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

@@ -1,4 +1,4 @@
-"""The open stores of this process: one per connection, shared by all calls, closed when long unused."""
+"""The open stores of this process: one per connection, shared by all calls; of many, the longest unused are closed."""
 
 from __future__ import annotations
 
@@ -120,10 +120,11 @@ class Stores:
         return definition.open(config, secrets, self._executor)
 
     async def _trim(self) -> None:
-        for digest in [digest for digest, entry in self._open.items() if not entry.users]:
-            if len(self._open) <= _MOST_OPEN:
+        while len(self._open) > _MOST_OPEN:
+            unused = next((digest for digest, entry in self._open.items() if not entry.users), None)
+            if unused is None:
                 return
-            await self._open.pop(digest).store.close()
+            await self._open.pop(unused).store.close()
 
 
 def _refused(spec: ConnectionSpec, error: ValidationError) -> InvalidRequest:

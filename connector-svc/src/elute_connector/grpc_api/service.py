@@ -9,6 +9,7 @@ from typing import Any
 
 from elute.v1 import connector_pb2, connector_pb2_grpc, stage_pb2
 from elute_connector.application.leases import Lease, Leases
+from elute_connector.application.meters import measured
 from elute_connector.application.stores import ConnectionSpec, Stores
 from elute_connector.domain.connector import Source, Target
 from elute_connector.domain.load import Progress
@@ -27,7 +28,7 @@ from elute_connector.grpc_api.target_messages import (
     to_prepared,
     to_target_plan,
 )
-from elute_wire.errors import InvalidRequest, SnapshotLost
+from elute_wire.errors import InvalidRequest
 from elute_wire.seal import SealingKeys
 from elute_wire.streams import Channels, Stream, opened
 from elute_wire.telemetry import about
@@ -108,11 +109,7 @@ class ConnectorServicer(connector_pb2_grpc.ConnectorServiceServicer):
         finally:
             ended.cancel()
             draining.cancel()
-        if lease.handle in self._leases:
-            await self._leases.release(lease.handle)
-            raise SnapshotLost(
-                f"holding snapshot {lease.handle}: the session that held it has ended", hint="take a new snapshot"
-            )
+        await self._leases.refuse_lost(lease)
 
     async def ReleaseSnapshot(
         self, request: connector_pb2.ReleaseSnapshotRequest, context: Any
@@ -166,11 +163,11 @@ class ConnectorServicer(connector_pb2_grpc.ConnectorServiceServicer):
             return opened(request.units[place].stage, request.context, self._channels)
 
         async with self._target(request.target) as store:
-            loading = asyncio.ensure_future(store.load(load, open_unit, progress))
+            loading = asyncio.ensure_future(measured(store.load(load, open_unit, progress)))
             try:
                 async for told in _told(loading, progress):
                     yield told
-                result = connector_pb2.LoadResult.FromString(await loading)
+                result = await loading
             finally:
                 loading.cancel()
                 with suppress(asyncio.CancelledError, Exception):
@@ -215,7 +212,9 @@ class ConnectorServicer(connector_pb2_grpc.ConnectorServiceServicer):
         )
 
 
-async def _told(loading: asyncio.Future[bytes], progress: Progress) -> AsyncIterator[connector_pb2.LoadEvent]:
+async def _told(
+    loading: asyncio.Future[connector_pb2.LoadResult], progress: Progress
+) -> AsyncIterator[connector_pb2.LoadEvent]:
     """Tell progress while a load runs, whenever there is some."""
     told = 0
     while not loading.done():

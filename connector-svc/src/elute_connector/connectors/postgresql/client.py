@@ -35,6 +35,7 @@ PINNED_SETTINGS = {
     "lc_monetary": "C",
     "row_security": "off",
     "search_path": "",
+    "standard_conforming_strings": "on",
     "statement_timeout": "0",
     "TimeZone": "UTC",
     "xmloption": "content",

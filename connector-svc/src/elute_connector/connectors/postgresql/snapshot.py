@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import asyncpg
@@ -25,7 +25,8 @@ from elute_connector.domain.catalog import Catalog
 from elute_connector.domain.dataset_name import DatasetName
 from elute_wire.errors import CatalogChanged, InvalidRequest, Problem
 
-_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+"""The transaction of everybody who reads under a snapshot."""
 _LIFE_SIGN_SECONDS = 2.0
 _LOCKABLE = """
     SELECT n.nspname::text AS schema, c.relname::text AS name
@@ -39,15 +40,7 @@ _SNAPSHOT_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
 class PostgresSnapshot:
     """A snapshot that a session of ours holds, with an ACCESS SHARE lock on all that will be read under it."""
 
-    def __init__(
-        self,
-        connection: asyncpg.Connection,
-        snapshot_id: str,
-        visible: str,
-        catalog: Catalog,
-        on_release: Callable[[str], Awaitable[None]],
-    ) -> None:
-        self._on_release = on_release
+    def __init__(self, connection: asyncpg.Connection, snapshot_id: str, visible: str, catalog: Catalog) -> None:
         self.snapshot_id = snapshot_id
         self.visible = visible
         self.catalog = catalog
@@ -81,7 +74,6 @@ class PostgresSnapshot:
             await self._watch
         self._connection.terminate()
         self._ended.set()
-        await self._on_release(self.snapshot_id)
 
 
 async def hold(
@@ -91,7 +83,6 @@ async def hold(
     datasets: Mapping[DatasetName, str],
     adopt_snapshot_id: str = "",
     lock_timeout_seconds: int = 30,
-    on_release: Callable[[str], Awaitable[None]],
 ) -> PostgresSnapshot:
     """Lock datasets, take a snapshot (or adopt one) and export it.
 
@@ -101,7 +92,6 @@ async def hold(
         datasets: What will be read, with the fingerprints that the plan saw; an empty fingerprint is not compared.
         adopt_snapshot_id: A snapshot that another session holds; empty for a new one.
         lock_timeout_seconds: How long to wait for the locks.
-        on_release: Told the snapshot's id when it is let go: sessions that read under it can end.
 
     Raises:
         CatalogChanged: A dataset is gone, or its structure is not the one that the plan saw.
@@ -114,7 +104,7 @@ async def hold(
     try:
         with mapped("taking a snapshot"):
             lockable = await _lockable(connection, datasets)
-            await connection.execute(_BEGIN)
+            await connection.execute(BEGIN)
             if adopting:
                 await connection.execute(adopting)
             if lockable:
@@ -128,7 +118,7 @@ async def hold(
     except BaseException:
         connection.terminate()
         raise
-    return PostgresSnapshot(connection, snapshot_id, visible, catalog, on_release)
+    return PostgresSnapshot(connection, snapshot_id, visible, catalog)
 
 
 @asynccontextmanager
@@ -139,7 +129,7 @@ async def adopted(connection: asyncpg.Connection, snapshot_id: str) -> AsyncIter
         SnapshotLost: The snapshot is gone.
     """
     with mapped("adopting a snapshot"):
-        await connection.execute(_BEGIN)
+        await connection.execute(BEGIN)
         if snapshot_id:
             await connection.execute(adoption(snapshot_id))
     yield

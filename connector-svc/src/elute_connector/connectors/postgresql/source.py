@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 import pyarrow as pa
 
 from elute_connector.application.reading import streaming
+from elute_connector.application.sessions import SessionPool
 from elute_connector.connectors.postgresql.errors import mapped
 from elute_connector.connectors.postgresql.filters import rendered
 from elute_connector.connectors.postgresql.lanes import CopyFormat
 from elute_connector.connectors.postgresql.partitions import key_condition
-from elute_connector.connectors.postgresql.readers import ReaderPool
+from elute_connector.connectors.postgresql.readers import Reader
 from elute_connector.connectors.postgresql.selection import RELATION, SelectedColumn, Selection
 from elute_connector.domain.catalog import Catalog, Column, Dataset, DatasetKind
+from elute_connector.domain.dataset_name import DatasetName
 from elute_connector.domain.extraction import Extraction, KeyRange, PageRange, PickedColumn
 from elute_wire.errors import CatalogChanged, Place
 from elute_wire.streams import Stream
 
 
 @asynccontextmanager
-async def extracted(extraction: Extraction, catalog: Catalog, readers: ReaderPool) -> AsyncIterator[Stream]:
+async def extracted(extraction: Extraction, catalog: Catalog, readers: SessionPool[Reader]) -> AsyncIterator[Stream]:
     """Open a stream over one slice of a dataset.
 
     Args:
@@ -33,6 +34,7 @@ async def extracted(extraction: Extraction, catalog: Catalog, readers: ReaderPoo
     Raises:
         CatalogChanged: The dataset, a column or its type is not what the plan saw.
         SnapshotLost: The snapshot is gone.
+        StoreBusy: Somebody waits to change the relation.
         InvalidRequest: The row filter is not allowed.
         StoreError: The server refuses or breaks; also out of the stream's items.
     """
@@ -41,12 +43,21 @@ async def extracted(extraction: Extraction, catalog: Catalog, readers: ReaderPoo
         raise CatalogChanged("it is not there", hint="plan again: the source's structure has changed")
     selection = _selection(extraction, dataset)
     sql = _statement(extraction, dataset, selection)
-    async with readers.reading(extraction.snapshot_id) as reader:
-        run = partial(readers.run, reader)
-        batches = await run(reader.query, sql, extraction.batch_bytes)
-        async with streaming(extraction, selection.schema, _decoded(batches, selection), run) as stream:
+    async with readers.lent() as lent:
+        reader = lent.session
+        await lent.run(reader.begin, extraction.snapshot_id, _lockable(extraction, dataset))
+        batches = await lent.run(reader.query, sql, extraction.batch_bytes)
+        async with streaming(extraction, selection.schema, _decoded(batches, selection), lent.run) as stream:
             yield stream
-        await run(reader.done)
+        await lent.run(reader.end)
+
+
+def _lockable(extraction: Extraction, dataset: Dataset) -> DatasetName | None:
+    """The relation that is read, if LOCK TABLE takes it: not a materialized view, not a foreign table."""
+    leaf = extraction.slice.leaf
+    leaves = {leaf.name: leaf.kind for leaf in dataset.partitioning.leaves} if leaf and dataset.partitioning else {}
+    kind = leaves.get(leaf, DatasetKind.TABLE) if leaf else dataset.kind
+    return None if kind in (DatasetKind.MATERIALIZED_VIEW, DatasetKind.FOREIGN_TABLE) else leaf or dataset.name
 
 
 def _decoded(batches: pa.RecordBatchReader, selection: Selection) -> Iterator[pa.RecordBatch]:

@@ -10,13 +10,14 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 
 import asyncpg
 
+from elute_connector.application.sessions import SessionPool
 from elute_connector.connectors.postgresql.catalog import discover
 from elute_connector.connectors.postgresql.check import check
-from elute_connector.connectors.postgresql.client import Config, Secrets, connect
+from elute_connector.connectors.postgresql.client import Config, Secrets, connect, libpq_url
 from elute_connector.connectors.postgresql.digest import digest
 from elute_connector.connectors.postgresql.errors import foreign_mapped, mapped
 from elute_connector.connectors.postgresql.partitions import plan_partitions
-from elute_connector.connectors.postgresql.readers import ReaderPool
+from elute_connector.connectors.postgresql.readers import Reader
 from elute_connector.connectors.postgresql.sink import PartitionLoader
 from elute_connector.connectors.postgresql.snapshot import PostgresSnapshot, adopted, hold
 from elute_connector.connectors.postgresql.source import extracted
@@ -54,7 +55,8 @@ class PostgresStore:
         self.config = config
         self.secrets = secrets
         self._executor = executor
-        self._readers = ReaderPool(config, secrets, executor)
+        url = libpq_url(config, secrets, application_name="elute reader")
+        self._readers = SessionPool(lambda: Reader(url, config.lock_timeout_seconds), executor)
         self._catalogs = KnownCatalogs()
 
     @asynccontextmanager
@@ -88,7 +90,6 @@ class PostgresStore:
             datasets=datasets,
             adopt_snapshot_id=adopt_snapshot_id,
             lock_timeout_seconds=lock_timeout_seconds,
-            on_release=self._readers.forget,
         )
         self._catalogs.know(held.snapshot_id, held.catalog)
         return held
