@@ -14,7 +14,7 @@ class Places:
         self._count = count
         self._used = 0
         self._waiting_alone = 0
-        self._changed = asyncio.Condition()
+        self._freed = asyncio.Event()
 
     @property
     def free(self) -> int:
@@ -27,14 +27,14 @@ class Places:
         wanted = self._count if alone else 1
         self._waiting_alone += alone
         try:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._used + wanted <= self._count)
-                self._used += wanted
+            while self._used + wanted > self._count:
+                self._freed.clear()
+                await self._freed.wait()
+            self._used += wanted
         finally:
             self._waiting_alone -= alone
         try:
             yield
         finally:
-            async with self._changed:
-                self._used -= wanted
-                self._changed.notify_all()
+            self._used -= wanted
+            self._freed.set()

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from elute_gateway.domain.access import AuditEvent, StoredKey
-from elute_gateway.store.database import Database
+from elute_gateway.store.database import Database, uninterrupted
 from elute_gateway.store.tables import api_key, audit_event, now, workspace
 from elute_wire.errors import AlreadyExists
 
@@ -22,6 +22,7 @@ async def found_workspace(database: Database, workspace_id: str) -> None:
         await connection.execute(sa.insert(workspace).values(id=workspace_id, name=workspace_id, created_at=now))
 
 
+@uninterrupted
 @dataclass(frozen=True, slots=True)
 class ApiKeys:
     """The API keys of a workspace."""
@@ -72,6 +73,7 @@ class ApiKeys:
             return (await connection.execute(sa.update(api_key).where(*same).values(**values))).rowcount > 0
 
 
+@uninterrupted
 @dataclass(frozen=True, slots=True)
 class Audit:
     """The audit trail of a workspace; it only grows."""

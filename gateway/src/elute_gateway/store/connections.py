@@ -8,12 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from elute_gateway.domain.connection import Connection, SealedSecret, StoredConnection
-from elute_gateway.store.database import Database
+from elute_gateway.store.database import Database, uninterrupted
 from elute_gateway.store.tables import connection as table
 from elute_gateway.store.tables import now
 from elute_wire.errors import AlreadyExists, NotFound
 
 
+@uninterrupted
 @dataclass(frozen=True, slots=True)
 class Connections:
     """The connections of a workspace."""

@@ -7,12 +7,14 @@ on who holds a lease. PostgreSQL has that function from the first migration, a S
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -21,6 +23,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from elute_wire.errors import AlreadyExists, Foreign, StoreBusy, StoreFailed, StoreUnreachable
+
+T = TypeVar("T")
 
 IDLE_TRANSACTION_SECONDS = 4.0
 """A gateway that is stopped in the middle of a transaction keeps its locks, and all others waiting, for so long."""
@@ -36,6 +40,7 @@ SESSION = {
 """What every session of the store sets on PostgreSQL, whatever the server's own settings are."""
 
 _BUSY_SECONDS = 10.0
+_CONNECT_SECONDS = 5.0
 _POOL_SIZE = 8
 # SQLSTATE classes of a server that is away, starting, stopping or full: 08 connection, 57P0x shutdown, 53 resources.
 _AWAY = ("08", "57P", "53")
@@ -61,7 +66,7 @@ class Database:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return cls(_sqlite(parsed))
-        settings = {"server_settings": SESSION}
+        settings = {"server_settings": SESSION, "timeout": _CONNECT_SECONDS}
         url_of_driver = parsed.set(drivername="postgresql+asyncpg")
         return cls(create_async_engine(url_of_driver, pool_size=_POOL_SIZE, connect_args=settings))
 
@@ -127,6 +132,33 @@ def _sqlite(url: sa.URL) -> AsyncEngine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def uninterrupted(store: type[T]) -> type[T]:
+    """Let what a class of the store has begun come to its end, even if its caller is cancelled meanwhile.
+
+    A driver that is cancelled in the middle of a statement leaves a connection that neither works nor is given back.
+    Every method is a few short statements, so that a cancelled caller waits for milliseconds.
+    """
+    for name, method in list(vars(store).items()):
+        if inspect.iscoroutinefunction(method) and not name.startswith("_"):
+            setattr(store, name, _to_its_end(method))
+    return store
+
+
+def _to_its_end(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    @functools.wraps(method)
+    async def whole(*args: object, **kwargs: object) -> object:
+        work = asyncio.ensure_future(method(*args, **kwargs))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait({work})
+            if not work.cancelled():
+                work.exception()  # the caller has gone: nobody else looks at it
+            raise
+
+    return whole
 
 
 @contextmanager

@@ -8,11 +8,12 @@ import sqlalchemy as sa
 
 from elute_gateway.domain.document import Version
 from elute_gateway.store import tables
-from elute_gateway.store.database import Database
+from elute_gateway.store.database import Database, uninterrupted
 from elute_gateway.store.tables import now
 from elute_wire.errors import NotFound
 
 
+@uninterrupted
 class Documents:
     """The versioned documents of one kind in a workspace."""
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from elute_gateway.domain.run import Heartbeat, RunState
-from elute_gateway.store.database import Database
+from elute_gateway.store.database import Database, uninterrupted
 from elute_gateway.store.tables import gateway, leader, now, partition, run
 
 _ACTIVE = run.c.state.in_([RunState.QUEUED, RunState.RUNNING])
@@ -20,6 +20,7 @@ _SUCCESSION = "succession"
 _FORGET_SECONDS = 3600.0
 
 
+@uninterrupted
 @dataclass(frozen=True, slots=True)
 class Gateways:
     """The gateways of a workspace."""

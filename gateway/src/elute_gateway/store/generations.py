@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from elute_gateway.domain.ledger import NewPartition, PartitionState, Snapshot
 from elute_gateway.domain.names import DatasetName
 from elute_gateway.store.codec import units_from, units_text
-from elute_gateway.store.database import Database
+from elute_gateway.store.database import Database, uninterrupted
 from elute_gateway.store.tables import now, partition, run, run_dataset, run_snapshot
 from elute_wire.errors import FenceLost
 
 
+@uninterrupted
 @dataclass(frozen=True, slots=True)
 class Generations:
     """The snapshots of all runs."""

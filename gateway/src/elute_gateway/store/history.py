@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from elute_gateway.domain.run import EventKind, LogLevel, LogLine, RunEvent
-from elute_gateway.store.database import Database
+from elute_gateway.store.database import Database, uninterrupted
 from elute_gateway.store.tables import now, run, run_event, run_log
 
 
@@ -31,6 +31,7 @@ async def append(connection: AsyncConnection, row: sa.Row[Any], kind: EventKind,
     await connection.execute(sa.insert(run_event).values(at=now, kind=kind, data=dict(data), **key))
 
 
+@uninterrupted
 @dataclass(frozen=True, slots=True)
 class History:
     """The events and logs of all runs."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from elute_gateway.domain.ledger import Backlog, Claim, NewPartition, Partition, PartitionState, UnitResult
 from elute_gateway.domain.names import DatasetName
 from elute_gateway.store.codec import units_from
-from elute_gateway.store.database import Database
+from elute_gateway.store.database import Database, uninterrupted
 from elute_gateway.store.tables import now, partition, run, run_dataset
 
 _CLAIM_LOCK = 0x656C636C61696D
@@ -116,6 +116,7 @@ _ADD = (
 )
 
 
+@uninterrupted
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The partitions of all runs."""

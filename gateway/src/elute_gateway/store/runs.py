@@ -13,7 +13,7 @@ from elute_gateway.domain.names import DatasetName
 from elute_gateway.domain.plan import Plan
 from elute_gateway.domain.run import DatasetProgress, EventKind, Failure, NewRun, Phase, Run, RunState, ScrubMode
 from elute_gateway.store.codec import failure_from, failure_object
-from elute_gateway.store.database import Database
+from elute_gateway.store.database import Database, uninterrupted
 from elute_gateway.store.history import append
 from elute_gateway.store.tables import now, run, run_dataset, run_snapshot
 from elute_wire.errors import AlreadyExists, FenceLost, NotFound
@@ -24,6 +24,7 @@ _START_SECONDS = 10.0
 _ACTIVE = run.c.state.in_([RunState.QUEUED, RunState.RUNNING])
 
 
+@uninterrupted
 @dataclass(frozen=True, slots=True)
 class Runs:
     """The runs of one workspace. A change of a run's state or phase is one transaction with the event that tells it."""

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+
+from elute_gateway.domain.run import EventKind
+from elute_gateway.store.database import Database
+from elute_gateway.store.history import History
+from tests.support.gateway import running
+
+
+async def test_callers_that_are_cancelled_leave_whole_transactions_and_sound_connections(store: Database) -> None:
+    await running(store, "r1", "g1", 1)
+    history = History(store)
+    for number in range(30):
+        call = asyncio.create_task(history.tell("r1", EventKind.PROGRESS, {"n": number}))
+        await asyncio.sleep(number / 10_000)
+        call.cancel()
+        await asyncio.wait({call})
+    gc.collect()  # a connection that was not given back warns here, and a warning is an error
+    last = await history.tell("r1", EventKind.PROGRESS, {"n": "last"})
+    events = await history.events("r1")
+    assert [event.number for event in events] == list(range(1, last + 1))
+    assert last > 2, "some had begun when they were cancelled, and came to their end"
