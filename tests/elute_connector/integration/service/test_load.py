@@ -21,8 +21,11 @@ from tests.support.postgresql import Database, every_pair
 from tests.support.services import System
 
 TABLE = "CREATE TABLE people (id bigint, name varchar(40), notes text, born date, balance numeric, tags text[])"
-ROWS = """INSERT INTO people
-          SELECT g, 'name ' || g, repeat('x', g % 50), date '2000-01-01' + g, g * 1.5, ARRAY['a', NULL] FROM generate_series(1, 20000) g"""
+ROWS = """
+    INSERT INTO people
+    SELECT g, 'name ' || g, repeat('x', g % 50), date '2000-01-01' + g, g * 1.5, ARRAY['a', NULL]
+    FROM generate_series(1, 20000) g
+"""
 
 
 def prepared(source: Database, target: Database, table: str = TABLE, rows: str = ROWS) -> None:
