@@ -23,11 +23,12 @@ from elute_connector.connectors.postgresql.target.work import Phase, WorkItem
 from elute_connector.domain.dataset_name import DatasetName
 from elute_wire.errors import Problem
 
-# A foreign key of a partitioned table cannot be NOT VALID before version 18; one that is not enforced, nor was
-# valid, is not validated. The keys of partitions that have a parent come and go with it.
+# A foreign key of a partitioned table cannot be NOT VALID before version 18, and one that refers to a partitioned table
+# then stays so towards its leaves; one that is not enforced, nor was valid, is not validated. The keys of partitions
+# that have a parent come and go with it.
 _FOREIGN_KEYS = """
 SELECT c.conrelid AS oid, c.confrelid AS target, c.conname::text AS name, c.conrelid::regclass::text AS "table",
-       t.relkind = 'p' AS partitioned, c.conrelid = ANY ($1) AS ours,
+       'p' IN (t.relkind, r.relkind) AS partitioned, c.conrelid = ANY ($1) AS ours,
        c.convalidated AND coalesce((to_jsonb(c) ->> 'conenforced')::bool, true) AS validated,
        format('ALTER TABLE %s DROP CONSTRAINT %I;', c.conrelid::regclass, c.conname) AS drop,
        format('ALTER TABLE %s ADD CONSTRAINT %I %s', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid))
@@ -36,7 +37,7 @@ SELECT c.conrelid AS oid, c.confrelid AS target, c.conname::text AS name, c.conr
        format(E'\\nCOMMENT ON CONSTRAINT %I ON %s IS %L;', c.conname, c.conrelid::regclass,
               obj_description(c.oid, 'pg_constraint')) AS comment,
        obj_description(c.oid, 'pg_constraint') IS NOT NULL AS commented
-FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
+FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_class r ON r.oid = c.confrelid
 WHERE c.contype = 'f' AND c.conparentid = 0 AND (c.conrelid = ANY ($1) OR c.confrelid = ANY ($1))
 ORDER BY 4, 3
 """
