@@ -158,6 +158,8 @@ class ConnectorServicer(connector_pb2_grpc.ConnectorServiceServicer):
     async def Load(self, request: connector_pb2.LoadRequest, context: Any) -> AsyncIterator[connector_pb2.LoadEvent]:
         """Load one partition, telling progress on the way."""
         load, progress = from_load(request), Progress()
+        # Tells the caller at once that a worker has begun: one that dies before its first rows is then a death.
+        await context.send_initial_metadata(())
 
         def open_unit(place: int) -> AbstractAsyncContextManager[Stream]:
             return opened(request.units[place].stage, request.context, self._channels)

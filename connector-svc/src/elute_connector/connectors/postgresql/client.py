@@ -37,13 +37,15 @@ PINNED_SETTINGS = {
     "search_path": "",
     "standard_conforming_strings": "on",
     "statement_timeout": "0",
+    "synchronous_commit": "on",
     "TimeZone": "UTC",
     "xmloption": "content",
 }
 """What every session says of itself.
 
 `row_security = off` makes a policy that would hide rows an error. An empty `search_path` qualifies every name, in
-the text of `reg*` values too.
+the text of `reg*` values too. `synchronous_commit = on`: a server that is killed must not forget a partition that it
+has said to be in.
 """
 
 _KEEPALIVES = {"keepalives": "1", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
