@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 from elute_gateway.embedded.postgresql import PostgresServer
+from elute_wire.identity import ServiceName
 from tests.support.postgresql import DEFAULT_VERSION, Database, PostgresFleet, discard, new_server
 from tests.support.services import System, running_system
 
@@ -86,5 +87,13 @@ async def services(_services: System) -> System:
 async def own_services() -> AsyncIterator[System]:
     """The data plane's services, for one test alone: yours to kill."""
     with running_system() as system:
+        await system.ready()
+        yield system
+
+
+@pytest.fixture
+async def own_connector() -> AsyncIterator[System]:
+    """A connector service alone, for one test alone: yours to kill."""
+    with running_system(ServiceName.CONNECTOR) as system:
         await system.ready()
         yield system

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -34,12 +34,31 @@ _READY_SECONDS = 30.0
 class ServiceProcess:
     """One service; its log is a file."""
 
-    def __init__(self, name: ServiceName, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: ServiceName, place: Path, environment: Mapping[str, str]) -> None:
+        """Describe a process that listens at the socket `place`; files beside it have its name."""
         self.name = name
-        self.log = folder / f"{name}.log"
-        self.address = Address.parse(environment["ELUTE_LISTEN_ADDRESS"])
-        self._environment = dict(environment)
+        self.log = place.with_suffix(".log")
+        self.address = Address.parse(f"unix:{place}")
+        self.environment = {
+            **environment,
+            "ELUTE_LISTEN_ADDRESS": f"unix:{place}",
+            "ELUTE_METRICS_ADDRESS": f"unix:{place}.metrics",
+        }
+        """What the next start is told."""
         self._process: subprocess.Popen[bytes] | None = None
+
+    def channel(self) -> ServiceChannel:
+        """Open a channel to the process; the caller closes it."""
+        return ServiceChannel(self.address, None)
+
+    async def metrics(self) -> dict[str, float]:
+        """Scrape the process: every series with its labels, and its value."""
+        reader, writer = await asyncio.open_unix_connection(f"{self.address.socket}.metrics")
+        writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+        _, _, text = (await reader.read()).decode().partition("\r\n\r\n")
+        writer.close()
+        samples = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+        return {series: float(value) for series, _, value in samples}
 
     @property
     def pid(self) -> int:
@@ -51,7 +70,7 @@ class ServiceProcess:
         """Start the process; it is ready some time later."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"elute_{self.name}"], env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", f"elute_{self.name}"], env=self.environment, stdout=log, stderr=log
             )
 
     def signal(self, number: signal.Signals) -> None:
@@ -63,6 +82,11 @@ class ServiceProcess:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+    def wait(self, seconds: float) -> int:
+        """Wait until the process has ended, and answer its exit code."""
+        assert self._process is not None
+        return self._process.wait(seconds)
 
     def stop(self, seconds: float = 10.0) -> int:
         """Ask the process to stop; after some seconds end it. Answers its exit code."""
@@ -94,20 +118,22 @@ class ServiceProcess:
 class System:
     """The three services of the data plane, with one key ring and one sealing key."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, started: Sequence[ServiceName] = DATA_PLANE) -> None:
         self.folder = folder
+        self._started = started
         self._public_key = create_sealing_key(folder / "sealing.pem")
         write_key_ring(folder / "ring.json", new_key_ring(KEY_RING))
         self.environment = {
             # pg_dump reads servers up to its own version: the newest comes first.
             "PATH": f"{wheel_programs(18)}:{os.environ['PATH']}",
-            "ELUTE_LOG_LEVEL": "info",
+            "ELUTE_LOG_LEVEL": "debug",
             "ELUTE_DRAIN_SECONDS": "5",
             "ELUTE_SEALING_KEY_FILE": str(folder / "sealing.pem"),
             "ELUTE_KEY_RING_FILE": str(folder / "ring.json"),
             **{f"ELUTE_{name.upper()}_ADDRESS": f"unix:{folder}/{name}" for name in DATA_PLANE},
         }
-        self._processes = {name: self._process(name) for name in DATA_PLANE}
+        self._processes = {name: ServiceProcess(name, folder / name, self.environment) for name in DATA_PLANE}
+        self._others: list[ServiceProcess] = []
         self.connector = self._processes[ServiceName.CONNECTOR]
         self.transform = self._processes[ServiceName.TRANSFORM]
         self.anonymizer = self._processes[ServiceName.ANONYMIZER]
@@ -117,10 +143,12 @@ class System:
         """What connection secrets are sealed to."""
         return self._public_key.pem()
 
-    def connection(self, name: str, database: Database, **settings: object) -> stage_pb2.Connection:
+    def connection(
+        self, name: str, database: Database, secrets: Mapping[str, str] | None = None, **settings: object
+    ) -> stage_pb2.Connection:
         """Describe a database as the gateway would."""
         place = {"host": str(database.server.socket_directory), "port": database.server.port, "sslmode": "disable"}
-        sealed = self._public_key.seal(b"{}", name.encode())
+        sealed = self._public_key.seal(json.dumps(secrets or {}).encode(), name.encode())
         return stage_pb2.Connection(
             id=name,
             system="postgresql",
@@ -132,34 +160,42 @@ class System:
 
     def channel(self, service: ServiceName) -> ServiceChannel:
         """Open a channel to a service; the caller closes it."""
-        return ServiceChannel(self._processes[service].address, None)
+        return self._processes[service].channel()
+
+    def start_another(self, service: ServiceName) -> ServiceProcess:
+        """Start one more process of a service, which is its own peer."""
+        place = self.folder / f"{service}-{len(self._others) + 2}"
+        own = {f"ELUTE_{service.upper()}_ADDRESS": f"unix:{place}"}
+        process = ServiceProcess(service, place, {**self.environment, **own})
+        self._others.append(process)
+        process.start()
+        return process
 
     def __enter__(self) -> Self:
-        for process in self._processes.values():
-            process.start()
+        for name in self._started:
+            self._processes[name].start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes.values():
+        for process in (*self._processes.values(), *self._others):
             process.kill()
 
     async def ready(self) -> None:
-        """Wait until every service serves."""
-        for process in self._processes.values():
-            await process.ready()
+        """Wait until every service that was started serves."""
+        for name in self._started:
+            await self._processes[name].ready()
 
     def logs(self) -> str:
         """Return all that the services have logged."""
-        return "".join(process.log.read_text() for process in self._processes.values())
-
-    def _process(self, name: ServiceName) -> ServiceProcess:
-        return ServiceProcess(
-            name, self.folder, {**self.environment, "ELUTE_LISTEN_ADDRESS": f"unix:{self.folder}/{name}"}
-        )
+        logs = [process.log for process in (*self._processes.values(), *self._others)]
+        return "".join(log.read_text() for log in logs if log.exists())
 
 
 @contextmanager
-def running_system() -> Iterator[System]:
-    """Run the data plane in a folder of its own, short enough for socket paths."""
-    with tempfile.TemporaryDirectory(prefix="elute-") as folder, System(Path(folder)) as system:
+def running_system(*started: ServiceName) -> Iterator[System]:
+    """Run services, all of the data plane if none is named, in a folder of its own, short enough for socket paths."""
+    with (
+        tempfile.TemporaryDirectory(prefix="elute-") as folder,
+        System(Path(folder), started or DATA_PLANE) as system,
+    ):
         yield system
