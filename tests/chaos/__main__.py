@@ -62,6 +62,7 @@ def _summed_up(world: Chaos) -> dict[str, Any]:
         "rows_compared": findings.rows,
         "source_transactions": len(world.journal.transactions),
         "faults": dict(sorted(Counter(fault.name for fault in world.injected).items())),
+        "stories": findings.stories,
         "settings": asdict(world.settings),
     }
 

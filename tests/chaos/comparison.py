@@ -10,6 +10,8 @@ from typing import Any
 from tests.chaos.journal import Journal, Row, Snapshot, rows_of
 from tests.support.postgresql import Database
 
+_STORIES = 5
+
 
 @dataclass
 class Findings:
@@ -20,12 +22,14 @@ class Findings:
         lost: Rows that the snapshot saw and the target has not.
         duplicated: Rows that the target has more often than once.
         unexpected: Rows that the target has and the snapshot did not see, or with another content.
+        stories: What the journal knows of the first keys that are not as they should be.
     """
 
     rows: int = 0
     lost: int = 0
     duplicated: int = 0
     unexpected: int = 0
+    stories: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -54,21 +58,31 @@ async def compare(
         for entry in report["datasets"]:
             table = str(entry["dataset"]).removeprefix("public.")
             expected = journal.visible(table, Snapshot.parse(entry["snapshot"]))
-            compare_rows(expected, await rows_of(connection, table), pseudonyms, findings)
+            wrong = compare_rows(expected, await rows_of(connection, table), pseudonyms, findings)
+            stories = [f"{table} {key} under {entry['snapshot']}: {journal.history(table, key)}" for key in wrong]
+            findings.stories += stories[:_STORIES]
     finally:
         await connection.close()
 
 
 def compare_rows(
     expected: Mapping[int, Row], found: Iterable[tuple[int, Row]], pseudonyms: Pseudonyms, findings: Findings
-) -> None:
-    """Compare the rows of one table with what should be there, and add to the findings."""
+) -> list[int]:
+    """Compare the rows of one table with what should be there, and add to the findings.
+
+    Returns:
+        The keys that are not as they should be.
+    """
+    wrong: list[int] = []
     times: Counter[int] = Counter()
     for key, row in found:
         times[key] += 1
         original = expected.get(key)
         if original is None or original.digest != row.digest or not pseudonyms.agree(original.email, row.email):
-            findings.unexpected += 1
+            wrong.append(key)
+    lost = [key for key in expected if not times[key]]
     findings.rows += times.total()
+    findings.unexpected += len(wrong)
     findings.duplicated += sum(count - 1 for count in times.values() if count > 1)
-    findings.lost += sum(1 for key in expected if not times[key])
+    findings.lost += len(lost)
+    return wrong + lost

@@ -18,6 +18,8 @@ TABLES = ("accounts", "movements", "notes")
 """What is copied; `movements` and `notes` have no key that could hide a doubled row."""
 
 _SCHEMA = """
+    CREATE SCHEMA judge;
+    CREATE TABLE judge.transactions (token text PRIMARY KEY);
     CREATE TABLE accounts (
         id bigint PRIMARY KEY, email text NOT NULL, note text NOT NULL, balance numeric NOT NULL,
         changed timestamptz NOT NULL);
@@ -36,6 +38,10 @@ _ROWS = """
            timestamptz '2024-01-01 00:00:00+00' + g * interval '1 second'
     FROM generate_series(1, {rows}) g
 """
+
+NOTE_TRANSACTION = "INSERT INTO judge.transactions VALUES ($1)"
+"""Leaves a trace of a transaction that only its commit makes: after a crash its id may be given to another one."""
+FIND_TRANSACTION = "SELECT EXISTS (SELECT FROM judge.transactions WHERE token = $1)"
 
 DIGEST = "decode(md5(concat_ws('|', id, note, balance, extract(epoch FROM changed))), 'hex')"
 """The digest of the columns that are kept."""

@@ -13,8 +13,11 @@ from enum import Enum
 
 import asyncpg
 
-from tests.chaos.databases import DIGEST, TABLES
+from tests.chaos.databases import DIGEST, FIND_TRANSACTION, TABLES
 from tests.support.postgresql import Database
+
+WRITER = "chaos writer"
+"""The application name of those that change the source."""
 
 
 class Fate(Enum):
@@ -44,8 +47,9 @@ class Change:
 
 @dataclass(slots=True)
 class Transaction:
-    """Changes that were committed together, or not at all."""
+    """Changes that were committed together, or not at all; the token is left in the source by their commit."""
 
+    token: str
     xid: int
     changes: list[Change]
     fate: Fate = Fate.UNKNOWN
@@ -92,16 +96,14 @@ class Journal:
             await connection.close()
 
     async def settle(self, database: Database) -> None:
-        """Ask the server for the fate of transactions whose commit was never answered; their writers have stopped."""
+        """Find the fate of transactions whose commit was never answered; their writers have stopped."""
         connection = await database.connect()
         try:
+            await _until_alone(connection)
             for transaction in self.transactions:
-                while transaction.fate is Fate.UNKNOWN:
-                    status = await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", str(transaction.xid))
-                    if status == "in progress":  # its session has not noticed yet that its client is gone
-                        await asyncio.sleep(0.05)
-                    else:
-                        transaction.fate = Fate(status)
+                if transaction.fate is Fate.UNKNOWN:
+                    committed = await connection.fetchval(FIND_TRANSACTION, transaction.token)
+                    transaction.fate = Fate.COMMITTED if committed else Fate.ABORTED
         finally:
             await connection.close()
 
@@ -119,10 +121,32 @@ class Journal:
                 rows[change.key] = change.row
         return rows
 
+    def history(self, table: str, key: int) -> list[str]:
+        """Tell what became of a key, one line per change, its transaction and that one's fate."""
+        lines = [f"in the beginning {_said(self.base[table].get(key))}"]
+        lines += [
+            f"{transaction.xid} {transaction.fate.value}: {_said(change.row)}"
+            for transaction in self.transactions
+            for change in transaction.changes
+            if (change.table, change.key) == (table, key)
+        ]
+        return lines
+
     def _seen(self, table: str, snapshot: Snapshot) -> Iterator[Change]:
         for transaction in self.transactions:
             if transaction.fate is Fate.COMMITTED and snapshot.sees(transaction.xid):
                 yield from (change for change in transaction.changes if change.table == table)
+
+
+async def _until_alone(connection: asyncpg.Connection) -> None:
+    """Wait until the sessions of writers that have stopped have noticed that their clients are gone."""
+    sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $1)"
+    while await connection.fetchval(sql, WRITER):
+        await asyncio.sleep(0.05)
+
+
+def _said(row: Row | None) -> str:
+    return f"{row.digest.hex()[:12]} {row.email}" if row else "not there"
 
 
 async def rows_of(connection: asyncpg.Connection, table: str) -> list[tuple[int, Row]]:

@@ -24,10 +24,10 @@ def journal() -> Journal:
     made = Journal()
     made.base["accounts"] = {1: row("a"), 2: row("b")}
     made.transactions = [
-        Transaction(10, [Change("accounts", 1, row("A")), Change("movements", 1, row("x"))], Fate.COMMITTED),
-        Transaction(11, [Change("accounts", 2, None)], Fate.ABORTED),
-        Transaction(12, [Change("accounts", 3, row("c"))], Fate.COMMITTED),
-        Transaction(13, [Change("accounts", 1, None)], Fate.COMMITTED),
+        Transaction("t10", 10, [Change("accounts", 1, row("A")), Change("movements", 1, row("x"))], Fate.COMMITTED),
+        Transaction("t11", 11, [Change("accounts", 2, None)], Fate.ABORTED),
+        Transaction("t12", 12, [Change("accounts", 3, row("c"))], Fate.COMMITTED),
+        Transaction("t13", 13, [Change("accounts", 1, None)], Fate.COMMITTED),
     ]
     return made
 

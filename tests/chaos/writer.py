@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from tests.chaos.databases import DIGEST
-from tests.chaos.journal import Change, Fate, Journal, Row, Transaction
+from tests.chaos.databases import DIGEST, NOTE_TRANSACTION
+from tests.chaos.journal import WRITER, Change, Fate, Journal, Row, Transaction
 from tests.support.postgresql import Database
 
 _CHANGED = f"RETURNING id, {DIGEST} AS digest, email"
@@ -45,7 +45,7 @@ class Writer:
         """Write until cancelled; a server that is away is waited for."""
         while True:
             try:
-                connection = await self.database.connect()
+                connection = await asyncpg.connect(self.database.dsn, server_settings={"application_name": WRITER})
                 try:
                     while True:
                         await self._transact(connection)
@@ -62,7 +62,9 @@ class Writer:
         xid = int(await connection.fetchval("SELECT pg_current_xact_id()::text"))
         # An open transaction is what makes a snapshot's list of running ones.
         await asyncio.sleep(self.random.uniform(0, self.pause_seconds))
-        entry = Transaction(xid, changes)
+        token = f"{self.random.getrandbits(128):032x}"
+        await connection.execute(NOTE_TRANSACTION, token)
+        entry = Transaction(token, xid, changes)
         self.journal.transactions.append(entry)
         if self.random.random() < 0.1:
             await transaction.rollback()
