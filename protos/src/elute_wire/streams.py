@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -31,6 +31,8 @@ OWNERS: Mapping[str, ServiceName] = {
 """Which service owns which operation."""
 
 OPEN_METHOD = "/elute.v1.StageService/Open"
+
+_LEAVING_SECONDS = 5.0
 
 Item = pa.RecordBatch | stage_pb2.Rejected
 
@@ -135,6 +137,14 @@ async def _received(
     tally.counts.extend(trailer.stages)
     if trailer.policy_digest != policy_digest:
         raise StreamCorrupted(f"pulling from {kind}: the trailer names another policy than the schema")
+    await _left(call)
+
+
+async def _left(call: _Call) -> None:
+    """Let the stage leave in order: cancelled after its trailer, it would throw away what it means to use again."""
+    with suppress(grpc.aio.AioRpcError, TimeoutError):
+        async with asyncio.timeout(_LEAVING_SECONDS):
+            await call.read()
 
 
 class Processor(Protocol):
