@@ -215,6 +215,24 @@ def from_rpc(error: grpc.aio.AioRpcError, doing: str, service: str) -> EluteErro
     return _TRANSPORT[code](f"{doing}: calling the {service} service: {code.name}", place=place)
 
 
+def from_stream(error: grpc.aio.AioRpcError, doing: str, service: str) -> EluteError:
+    """Read the error of a stream that had begun to answer.
+
+    One that no service speaks for has lost its server in the middle: the work itself may be what ends servers, which
+    a service that is away says nothing about.
+
+    Args:
+        error: What the stream raised.
+        doing: What the caller was doing, a gerund.
+        service: The service that was called.
+    """
+    found = from_rpc(error, doing, service)
+    spoken = any(key == DETAIL_KEY for key, _ in error.trailing_metadata() or ())
+    if spoken or not isinstance(found, errors.ServiceUnavailable):
+        return found
+    return errors.StreamTruncated(f"{doing}: the {service} service ended in the middle", place=found.place)
+
+
 @contextmanager
 def calling(service: str, doing: str) -> Iterator[None]:
     """Turn what a failed call inside the block raises into an `EluteError`.

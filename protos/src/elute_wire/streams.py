@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,11 +17,11 @@ import grpc
 import pyarrow as pa
 
 from elute.v1 import stage_pb2
-from elute_wire.errors import InvalidRequest, StreamCorrupted, StreamTruncated
+from elute_wire.errors import EluteError, InvalidRequest, StreamCorrupted, StreamTruncated
 from elute_wire.frames import FrameDecoder
 from elute_wire.identity import ServiceName
 from elute_wire.schema import POLICY_KEY
-from elute_wire.status import from_rpc
+from elute_wire.status import from_rpc, from_stream
 
 OWNERS: Mapping[str, ServiceName] = {
     "extract": ServiceName.CONNECTOR,
@@ -100,7 +100,7 @@ async def opened(stage: stage_pb2.Stage, context: stage_pb2.StreamContext, chann
     try:
         decoder = FrameDecoder()
         while decoder.schema is None:
-            decoder.feed(await _read(call, kind))
+            decoder.feed(await _read(call, kind, from_rpc))
         policy_digest = (decoder.schema.metadata or {}).get(POLICY_KEY, b"")
         tally = Tally()
         async with aclosing(_received(call, decoder, tally, policy_digest, kind)) as items:
@@ -109,12 +109,12 @@ async def opened(stage: stage_pb2.Stage, context: stage_pb2.StreamContext, chann
         call.cancel()
 
 
-async def _read(call: _Call, kind: str) -> bytes:
+async def _read(call: _Call, kind: str, failure: Callable[[grpc.aio.AioRpcError, str, str], EluteError]) -> bytes:
     doing = f"pulling from {kind}"
     try:
         message = await call.read()
     except grpc.aio.AioRpcError as error:
-        raise from_rpc(error, doing, OWNERS[kind]) from None
+        raise failure(error, doing, OWNERS[kind]) from None
     if not isinstance(message, bytes):
         raise StreamTruncated(f"{doing}: the stream ended without its trailer")
     return message
@@ -128,7 +128,7 @@ async def _received(
     kind: str,
 ) -> AsyncGenerator[Item, None]:
     while decoder.trailer is None:
-        item = decoder.feed(await _read(call, kind))
+        item = decoder.feed(await _read(call, kind, from_stream))
         tally.rows, tally.payload_bytes = decoder.rows, decoder.payload_bytes
         if isinstance(item, pa.RecordBatch | stage_pb2.Rejected):
             yield item

@@ -115,6 +115,14 @@ def test_a_status_without_detail_is_told_by_its_code(code: grpc.StatusCode, kind
     assert type(status.from_rpc(failed(code), "asking", "transform")) is kind
 
 
+def test_a_stream_that_nobody_speaks_for_any_more_lost_its_server_in_the_middle() -> None:
+    detail = status.to_detail(errors.ServiceUnavailable("stopping")).SerializeToString()
+    spoken = failed(grpc.StatusCode.UNAVAILABLE, (status.DETAIL_KEY, detail))
+    assert type(status.from_stream(failed(grpc.StatusCode.UNAVAILABLE), "a", "b")) is errors.StreamTruncated
+    assert type(status.from_stream(spoken, "a", "b")) is errors.ServiceUnavailable
+    assert type(status.from_stream(failed(grpc.StatusCode.DEADLINE_EXCEEDED), "a", "b")) is errors.DeadlineExceeded
+
+
 def test_a_malformed_detail_counts_as_none() -> None:
     rpc = failed(grpc.StatusCode.UNAVAILABLE, ("other", "x"), (status.DETAIL_KEY, b"\xff\xff"))
     assert type(status.from_rpc(rpc, "asking", "transform")) is errors.ServiceUnavailable

@@ -19,7 +19,7 @@ from elute_gateway.application.session import RunSession
 from elute_gateway.application.telling import Teller
 from elute_gateway.domain.ledger import Claim, UnitResult, require_balance
 from elute_gateway.domain.transfer import Fence, LoadResult
-from elute_wire.errors import EluteError, FenceLost, ServiceUnavailable, SnapshotLost, StreamTruncated, foreign_fault
+from elute_wire.errors import EluteError, FenceLost, SnapshotLost, StreamTruncated, foreign_fault
 from elute_wire.telemetry import about
 
 _ROUND_SECONDS = 1.0
@@ -27,8 +27,6 @@ _ROUND_SECONDS = 1.0
 
 _ALONE_DEATHS = 2
 """After so many dead workers in a row a partition loads alone, so that it takes no other down with it."""
-
-_WORKER_DIED = (ServiceUnavailable, StreamTruncated)
 
 
 @dataclass(eq=False)
@@ -40,14 +38,6 @@ class _Loading:
     patience: Patience
     done: asyncio.Future[None]
     calls: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Call:
-    """What is known of a `Load` call: whether a worker has answered, and how many rows it has written."""
-
-    began: bool = False
-    rows: int = 0
 
 
 class Loader:
@@ -158,17 +148,16 @@ class Loader:
 
     async def _load_one(self, loading: _Loading, claim: Claim) -> None:
         """Load one claimed partition; every way out is written to the ledger or fails the run."""
-        call = _Call()
         try:
             with about(run=claim.run_id, partition=claim.partition.id):
                 async with self._places.taken(alone=claim.deaths >= _ALONE_DEATHS):
-                    result = await self._stream(loading, claim, call)
+                    result = await self._stream(loading, claim)
                 require_balance(claim.partition.id, result.units)
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(claim, 0.0, "cancelled", claim.deaths))
             raise
         except EluteError as error:
-            await self._failed(loading, claim, call, error)
+            await self._failed(loading, claim, error)
         except Exception as error:  # noqa: BLE001  # a defect of ours fails the run, in our own words
             self._fail(loading, foreign_fault(error, f"loading partition {claim.partition.id}"))
         else:
@@ -177,30 +166,31 @@ class Loader:
             _count(result.units)
             self._teller.loaded(loading.session.run.id, claim, result)
 
-    async def _stream(self, loading: _Loading, claim: Claim, call: _Call) -> LoadResult:
+    async def _stream(self, loading: _Loading, claim: Claim) -> LoadResult:
         session = loading.session
         assert session.keeper is not None  # noqa: S101  # a run is loaded under a snapshot
         assert session.plan is not None  # noqa: S101
         assert session.ends is not None  # noqa: S101
         snapshot_id = await session.keeper.snapshot_id()
         order = LoadOrder(claim, session.plan, session.ends, loading.fence, snapshot_id)
+        rows = 0
         async with aclosing(self._plane.load(order)) as events:
             async for event in events:
-                call.began = True
                 if isinstance(event, LoadResult):
                     return event
-                if event.rows > call.rows:
-                    call.rows = event.rows
+                if event.rows > rows:
+                    rows = event.rows
                     loading.patience.progress()
                 self._teller.loading(session.run.id, claim, event)
         raise StreamTruncated("loading a partition: the answer ended without its result")
 
-    async def _failed(self, loading: _Loading, claim: Claim, call: _Call, error: EluteError) -> None:
+    async def _failed(self, loading: _Loading, claim: Claim, error: EluteError) -> None:
         meters.ATTEMPTS.labels(meters.FAILED).inc()
         meters.ERRORS.labels(error.code).inc()
         self._teller.attempt_failed(loading.session.run.id, claim, error)
         wait = loading.patience.failure()
-        deaths = claim.deaths + 1 if call.began and isinstance(error, _WORKER_DIED) else 0
+        # A service that was away has not died of this partition: only one that ended in the middle may have.
+        deaths = claim.deaths + 1 if isinstance(error, StreamTruncated) else 0
         if isinstance(error, FenceLost | SnapshotLost):
             # Another claim came between, or the holder of the snapshot has just ended: the next claim finds out.
             fatal = loading.patience.is_over

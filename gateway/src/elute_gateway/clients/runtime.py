@@ -28,7 +28,7 @@ from elute_gateway.domain.transfer import (
 from elute_wire.channel import ending
 from elute_wire.errors import InternalFault
 from elute_wire.identity import ServiceName
-from elute_wire.status import calling, from_problem
+from elute_wire.status import calling, from_problem, from_stream
 
 _BATCH_BYTES = 1792 * 1024
 """Larger batches cost less work per row, up to here: of one of twice this, a frame could not be sure to hold all."""
@@ -139,18 +139,19 @@ class ConnectorPlane:
     async def load(self, order: LoadOrder) -> AsyncGenerator[LoadProgress | LoadResult]:
         """Load a partition; the last event is a `LoadResult`."""
         request = _load_request(order)
-        with (
-            calling(ServiceName.CONNECTOR, f"loading partition {order.claim.partition.id}"),
-            ending(self._stub.Load(request)) as call,
-        ):
-            # A worker that answers at all and then dies is counted; one that is not there is not.
-            await call.wait_for_connection()
-            yield LoadProgress(0, 0)
-            async for event in call:
-                if event.WhichOneof("event") == "committed":
-                    yield _load_result(event.committed)
-                    return
-                yield LoadProgress(event.progress.rows, event.progress.bytes)
+        doing = f"loading partition {order.claim.partition.id}"
+        with ending(self._stub.Load(request)) as call:
+            with calling(ServiceName.CONNECTOR, doing):
+                await call.wait_for_connection()
+            try:
+                async for event in call:
+                    if event.WhichOneof("event") == "committed":
+                        yield _load_result(event.committed)
+                        return
+                    yield LoadProgress(event.progress.rows, event.progress.bytes)
+            except grpc.aio.AioRpcError as error:
+                # A worker that answers at all and then dies is counted; one that is not there is not.
+                raise from_stream(error, doing, ServiceName.CONNECTOR) from None
 
     async def finish(
         self, run_id: str, plan: Plan, ends: Ends, fence: Fence, snapshot_id: str

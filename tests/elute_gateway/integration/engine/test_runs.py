@@ -30,6 +30,7 @@ from elute_wire.errors import (
     ServiceUnavailable,
     StoreDataRejected,
     StoreFailed,
+    StreamTruncated,
 )
 from tests.support.gateway import ITEMS, NOTES, ORDERS, WORKSPACE, new_run
 from tests.support.gateway_process import QUICK, Planned, small_partitions
@@ -240,20 +241,26 @@ async def test_a_partition_that_kills_five_workers_in_a_row_fails_the_run(
     gateway: Gateway, plane: BreakingPlane
 ) -> None:
     poison = "s1p000002"
-    plane.failure = lambda order: ServiceUnavailable("loading") if order.claim.partition.id == poison else None
+    plane.failure = lambda order: StreamTruncated("loading") if order.claim.partition.id == poison else None
     async with gateway() as runs:
         run = await ended(runs, (await runs.start(new_run())).id)
         assert run.failure is not None
-        assert run.failure.code == "service-unavailable"
+        assert run.failure.code == "stream-truncated"
         attempts = {row.id: row.attempt for row in await runs.partitions(run.id)}
         assert attempts[poison] == 5
+
+
+async def test_a_service_that_is_away_is_waited_for(gateway: Gateway, plane: BreakingPlane) -> None:
+    plane.failure = lambda order: ServiceUnavailable("loading") if order.claim.attempt < 9 else None
+    async with gateway() as runs:
+        assert (await ended(runs, (await runs.start(new_run())).id)).state is RunState.SUCCEEDED
 
 
 async def test_deaths_of_workers_do_not_count_across_another_loss(gateway: Gateway, plane: BreakingPlane) -> None:
     def failure(order: LoadOrder) -> EluteError | None:
         if order.claim.partition.id != "s1p000002" or order.claim.attempt > 9:
             return None
-        return StoreFailed("the database was restarted") if order.claim.attempt == 5 else ServiceUnavailable("loading")
+        return StoreFailed("the database was restarted") if order.claim.attempt == 5 else StreamTruncated("loading")
 
     plane.failure = failure
     async with gateway() as runs:
