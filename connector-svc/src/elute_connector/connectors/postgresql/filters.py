@@ -16,7 +16,10 @@ from elute_connector.connectors.postgresql.selection import RELATION
 from elute_wire.errors import InvalidRequest
 
 _MAX_CHARACTERS = 10_000
-_HINT = "a filter compares columns with literals, for example: created_at >= DATE '2024-01-01' AND status <> 'draft'"
+_HINT = (
+    "a filter compares columns with literals, text in single quotes, "
+    "for example: created_at >= DATE '2024-01-01' AND status <> 'draft'"
+)
 
 _ALLOWED: tuple[type[exp.Expr], ...] = (
     exp.Column,
@@ -72,32 +75,52 @@ def rendered(condition: str, columns: Collection[str]) -> str:
         columns: The dataset's columns.
 
     Raises:
-        InvalidRequest: It is no such expression; the message names the construct or the column, and no literal.
+        InvalidRequest: It is no such expression; the message names the construct and quotes nothing, because a value
+            in double quotes is a name.
     """
-    if len(condition) > _MAX_CHARACTERS:
-        raise InvalidRequest(f"parsing a row filter: it has more than {_MAX_CHARACTERS} characters", hint=_HINT)
+    if len(condition) > _MAX_CHARACTERS or "\0" in condition:
+        raise _refused(f"it has more than {_MAX_CHARACTERS} characters, or a NUL among them")
     try:
-        trees = sqlglot.parse(condition, dialect="postgres")
+        return _rewritten(condition, columns)
     except SqlglotError:
-        raise InvalidRequest("parsing a row filter: it is not a SQL expression", hint=_HINT) from None
+        raise _refused("it is not a SQL expression") from None
+    except RecursionError:
+        raise _refused("it is nested too deeply") from None
+
+
+def _rewritten(condition: str, columns: Collection[str]) -> str:
+    trees = sqlglot.parse(condition, dialect="postgres")
     if len(trees) != 1 or trees[0] is None:
-        raise InvalidRequest("parsing a row filter: it is not one SQL expression", hint=_HINT)
+        raise _refused("it is not one SQL expression")
     tree = trees[0]
     for node in tree.walk():
-        _refuse(node, columns)
+        _check(node, columns)
         if isinstance(node, exp.Column):
             node.set("table", exp.to_identifier(RELATION))
             node.set("this", exp.to_identifier(_name(node), quoted=True))
     return f"({tree.sql(dialect='postgres', comments=False)})"
 
 
-def _refuse(node: exp.Expr, columns: Collection[str]) -> None:
+def _check(node: exp.Expr, columns: Collection[str]) -> None:
     if not isinstance(node, _ALLOWED):
-        raise InvalidRequest(f"parsing a row filter: {type(node).__name__.lower()} is not allowed in it", hint=_HINT)
+        raise _refused(f"{type(node).__name__.lower()} is not allowed in it")
     if isinstance(node, exp.Column) and (len(node.parts) != 1 or _name(node) not in columns):
-        raise InvalidRequest(f"parsing a row filter: the dataset has no column {node.sql()}", hint=_HINT)
+        place = node.this.meta.get("start")
+        where = "" if place is None else f" at character {place + 1}"
+        raise _refused(f"the dataset has no column of the name{where}")
     if isinstance(node, exp.Cast) and node.to.this not in _CASTS:
-        raise InvalidRequest("parsing a row filter: a cast to that type is not allowed in it", hint=_HINT)
+        raise _refused("a cast to that type is not allowed in it")
+    if isinstance(node, (exp.Like, exp.ILike)) and not _is_pattern_match(node):
+        raise _refused("LIKE compares a column with a pattern in single quotes")
+
+
+def _is_pattern_match(node: exp.Like | exp.ILike) -> bool:
+    # `LIKE(a, b)`, a function to PostgreSQL, is to sqlglot the operator with its sides exchanged.
+    return isinstance(node.expression, exp.Literal) and not isinstance(node.this, exp.Literal)
+
+
+def _refused(why: str) -> InvalidRequest:
+    return InvalidRequest(f"parsing a row filter: {why}", hint=_HINT)
 
 
 def _name(column: exp.Column) -> str:
