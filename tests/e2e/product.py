@@ -10,15 +10,16 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from elute_gateway.embedded.postgresql import SUPERUSER, free_port
+from elute_gateway.embedded.postgresql import LOOPBACK, SUPERUSER, free_port
 from elute_gateway.embedded.supervisor import Child
 from elute_gateway.embedded.system import KEY_RING, LocalSystem
+from elute_wire.identity import ServiceName
 from tests.support.postgresql import Database
 
 Body = dict[str, Any]
@@ -45,11 +46,25 @@ class Refused(Exception):
         return {problem["code"] for problem in self.body.get("problems", ())}
 
 
+class MeasuredSystem(LocalSystem):
+    """The local system, whose processes answer `/metrics` too."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__(state, port=free_port())
+        self.metrics: dict[str, str] = {}
+
+    def _child(self, name: ServiceName) -> Child:
+        child = super()._child(name)
+        address = f"{LOOPBACK}:{free_port()}"
+        self.metrics[name] = f"http://{address}/metrics"
+        return replace(child, environment={**child.environment, "ELUTE_METRICS_ADDRESS": address})
+
+
 class Product:
     """A running system, on an event loop of its own: it brings dead processes back whatever the tests do."""
 
     def __init__(self, state: Path) -> None:
-        self.local = LocalSystem(state, port=free_port())
+        self.local = MeasuredSystem(state)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="elute", daemon=True)
 
@@ -75,10 +90,18 @@ class Product:
         assert pid is not None, f"{name} does not run"
         os.kill(pid, signal.SIGKILL)
 
-    @property
-    def files(self) -> Iterator[Path]:
-        """Everything that the system has written, but for its secrets."""
-        return (path for path in self.local.state.rglob("*") if path.is_file())
+    async def said(self) -> dict[str, bytes]:
+        """Answer all that the system has written down or measured, but for its secrets: files and `/metrics`."""
+        files = [
+            path for path in self.local.state.rglob("*") if path.is_file() and path.suffix not in {".pem", ".json"}
+        ]
+        said = {str(path.relative_to(self.local.state)): path.read_bytes() for path in files}
+        async with httpx.AsyncClient() as http:
+            for name, address in self.local.metrics.items():
+                answer = await http.get(address)
+                assert answer.status_code == 200
+                said[f"{name} /metrics"] = answer.content
+        return said
 
     @asynccontextmanager
     async def client(self, key: str | None = None) -> AsyncIterator[Api]:
