@@ -56,6 +56,11 @@ class Sessions:
     def __init__(self, stand: Stand) -> None:
         self._stand = stand
         self._used: dict[int, tuple[str, float]] = {}
+        # Pooled sessions have worked before: what they had used by now is not this run's.
+        self._before = {process.pid: _spent(process) for process in self._processes()}
+
+    def _processes(self) -> list[psutil.Process]:
+        return psutil.Process(self._stand.server.process_id).children()
 
     async def watch(self) -> None:
         """Sample until cancelled."""
@@ -63,19 +68,16 @@ class Sessions:
         try:
             while True:
                 names = {row["pid"]: row["name"] for row in await connection.fetch(_SESSIONS)}
-                for process in psutil.Process(self._stand.server.process_id).children():
+                for process in self._processes():
                     self._sample(process, names)
                 await asyncio.sleep(_SAMPLE_SECONDS)
         finally:
             connection.terminate()
 
     def _sample(self, process: psutil.Process, names: Mapping[int, str]) -> None:
-        try:
-            seconds = sum(process.cpu_times()[:2])
-        except psutil.NoSuchProcess:
-            return
-        before = self._used.get(process.pid, ("other", 0.0))[0]
-        self._used[process.pid] = (names.get(process.pid, before), seconds)
+        name, seconds = self._used.get(process.pid, ("other", 0.0))
+        spent = _spent(process) - self._before.get(process.pid, 0.0)
+        self._used[process.pid] = (names.get(process.pid, name), max(seconds, spent))
 
     def totals(self) -> dict[str, float]:
         """Answer the seconds of each kind of session."""
@@ -84,6 +86,14 @@ class Sessions:
             # `elute load s1p000003` and its siblings are one kind; so are parallel workers and their leader.
             sums[re.sub(r" s\d+p\d+$", "", name)] += seconds
         return {name: round(seconds, 2) for name, seconds in sorted(sums.items()) if seconds >= 0.01}
+
+
+def _spent(process: psutil.Process) -> float:
+    """Answer a process' processor time; 0 when it has ended by now."""
+    try:
+        return sum(process.cpu_times()[:2])
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 _SESSIONS = """
