@@ -202,7 +202,7 @@ class LocalSystem:
             async with asyncio.timeout(_READY_SECONDS), asyncio.TaskGroup() as waiting:
                 for name in _DATA_PLANE:
                     waiting.create_task(_until_serving(Address.parse(self._socket(name))))
-                waiting.create_task(_until_answering(self._port or 0))
+                waiting.create_task(_until_answering(self._port or 0, self.api_key))
         except TimeoutError:
             await self.stop()
             raise ServiceUnavailable(
@@ -226,9 +226,10 @@ async def _until_serving(address: Address) -> None:
             await asyncio.sleep(_ASK_SECONDS)
 
 
-async def _until_answering(port: int) -> None:
-    """Wait until the gateway answers requests."""
-    request = f"GET /openapi.json HTTP/1.1\r\nHost: {LOOPBACK}\r\nConnection: close\r\n\r\n".encode()
+async def _until_answering(port: int, api_key: str) -> None:
+    """Wait until our gateway answers requests; one that does not know our key is another system's."""
+    authorization = f"Authorization: Bearer {api_key}\r\nConnection: close"
+    request = f"GET /v1/connections?limit=1 HTTP/1.1\r\nHost: {LOOPBACK}\r\n{authorization}\r\n\r\n".encode()
     while True:
         try:
             reader, writer = await asyncio.open_connection(LOOPBACK, port)

@@ -165,13 +165,15 @@ def _accounted(unit: UnitLoad, stream: Stream, written: int) -> connector_pb2.Un
     """Prove that no row was lost on the way.
 
     Raises:
-        StreamCorrupted: rows read are not rows written + filtered + set aside.
+        StreamCorrupted: rows read are not rows written + filtered + set aside, or a stage filtered that cannot.
     """
     counts = stream.tally.counts
     read = counts[0].rows_in if counts else 0
     filtered = sum(count.rows_filtered for count in counts)
     rejected = sum(count.rows_rejected for count in counts)
-    if not counts or read != written + filtered + rejected:
+    # Only steps leave rows out. A stage that cannot, and says that it did, has lost them.
+    astray = any(count.rows_filtered and count.operation != "transform" for count in counts)
+    if not counts or astray or read != written + filtered + rejected:
         raise StreamCorrupted(
             f"loading dataset {unit.dataset}: {read} rows were read, "
             f"{written} written, {filtered} filtered and {rejected} set aside",
