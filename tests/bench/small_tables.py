@@ -45,7 +45,7 @@ async def many_tables(structure: str, times: int) -> Measure:
                 processes.reset_peaks(elute.processes)
                 started = time.perf_counter()
                 await elute.save(document(structure=structure))
-                await elute.ended(await elute.start())
+                await elute.watched(await elute.start())
                 taken.append(time.perf_counter() - started)
                 seen.append(processes.peaks(elute.processes))
                 assert int(target.run(f"SELECT count(*) FROM t{_TABLES}")) == _ROWS
@@ -80,7 +80,7 @@ async def _until_first_row(elute: Elute, source: Database, watcher: asyncpg.Conn
             raise TimeoutError("no row arrived within a minute")
         await asyncio.sleep(_POLL_SECONDS)
     seconds = time.perf_counter() - started
-    await elute.ended(run_id)
+    await elute.watched(run_id)
     return seconds
 
 

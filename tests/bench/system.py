@@ -77,6 +77,17 @@ class Elute:
             raise RunFailed(f"run {run_id} {run['state']}: {run['failure']}")
         return run
 
+    async def watched(self, run_id: str) -> dict[str, Any]:
+        """Watch a run's events until it has ended, as `elute run` does, and answer the run.
+
+        Raises:
+            RunFailed: It ended, but not well.
+        """
+        async with self.api.stream("GET", f"/v1/runs/{run_id}/events") as events:
+            async for _ in events.aiter_lines():
+                continue
+        return await self.ended(run_id)
+
     async def report(self, run_id: str) -> dict[str, Any]:
         """Read what a run came to."""
         return await self.asked("GET", f"/v1/runs/{run_id}/report")

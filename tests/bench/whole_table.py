@@ -52,7 +52,7 @@ class Stand:
         started = time.perf_counter()
         await self.elute.save(DOCUMENTS[name])
         run_id = await self.elute.start()
-        await self.elute.ended(run_id)
+        await self.elute.watched(run_id)
         seconds = time.perf_counter() - started
         peak = processes.peaks(self.elute.processes)
         written = int(target.run("SELECT count(*) FROM people"))
