@@ -162,11 +162,11 @@ class System:
         """Open a channel to a service; the caller closes it."""
         return self._processes[service].channel()
 
-    def start_another(self, service: ServiceName) -> ServiceProcess:
-        """Start one more process of a service, which is its own peer."""
+    def start_another(self, service: ServiceName, **environment: str) -> ServiceProcess:
+        """Start one more process of a service, which pulls from itself unless it is told otherwise."""
         place = self.folder / f"{service}-{len(self._others) + 2}"
-        own = {f"ELUTE_{service.upper()}_ADDRESS": f"unix:{place}"}
-        process = ServiceProcess(service, place, {**self.environment, **own})
+        peer = {f"ELUTE_{service.upper()}_ADDRESS": f"unix:{place}"}
+        process = ServiceProcess(service, place, {**self.environment, **peer, **environment})
         self._others.append(process)
         process.start()
         return process

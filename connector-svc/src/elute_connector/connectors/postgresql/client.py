@@ -6,9 +6,12 @@ COPY out. Every session has the same settings, so that the text of a value is th
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Coroutine
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import asyncpg
@@ -48,6 +51,9 @@ the text of `reg*` values too. `synchronous_commit = on`: a server that is kille
 has said to be in.
 """
 
+Result = TypeVar("Result")
+
+_LAST_WORD_SECONDS = 0.5
 _KEEPALIVES = {"keepalives": "1", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 
 
@@ -142,6 +148,37 @@ async def connect(
         connection.terminate()
         raise
     return connection
+
+
+async def unless_lost(connection: asyncpg.Connection, work: Coroutine[Any, Any, Result]) -> Result:
+    """Wait for work in a session, and give it up when the session is lost.
+
+    asyncpg's COPY waits for ever for a connection that breaks while the server reads nothing.
+
+    Raises:
+        ConnectionResetError: The session was lost, and the work did not notice.
+    """
+    lost = asyncio.Event()
+
+    def tell(_: object) -> None:
+        lost.set()
+
+    connection.add_termination_listener(tell)
+    working, losing = asyncio.ensure_future(work), asyncio.ensure_future(lost.wait())
+    try:
+        await asyncio.wait((working, losing), return_when=asyncio.FIRST_COMPLETED)
+        # The work's own word on why the session ended is the better one.
+        await asyncio.wait((working,), timeout=_LAST_WORD_SECONDS)
+        if not working.done():
+            raise ConnectionResetError
+        return working.result()
+    finally:
+        connection.remove_termination_listener(tell)
+        losing.cancel()
+        working.cancel()
+        await asyncio.wait((working,))
+        if not working.cancelled():
+            working.exception()  # what is not looked at would be logged
 
 
 def _refuse_unfit(connection: asyncpg.Connection, config: Config) -> None:

@@ -11,6 +11,7 @@ import asyncpg
 import pyarrow as pa
 
 from elute.v1 import catalog_pb2, connector_pb2, stage_pb2
+from elute_connector.connectors.postgresql.client import unless_lost
 from elute_connector.connectors.postgresql.errors import mapped
 from elute_connector.connectors.postgresql.lanes import CopyFormat
 from elute_connector.connectors.postgresql.rows import RowWriter, TargetColumn, row_writer
@@ -70,12 +71,14 @@ class PartitionLoader:
             result = connector_pb2.LoadResult.FromString(stored)
             result.already_done = True
             return result
-        async with connection.transaction():
-            await fence.lock(connection, load.fence, load.partition_id, load.epoch)
-            await self._refuse_changed_tables(connection)
-            units = [await self._unit(connection, unit, open_unit(place)) for place, unit in enumerate(load.units)]
-            result = connector_pb2.LoadResult(units=units, rejected=self._rejected)
-            await fence.mark_done(connection, load.fence, load.partition_id, load.epoch, result.SerializeToString())
+        # Mapped as a whole: deferred constraints speak at the commit.
+        with mapped(f"loading partition {load.partition_id}"):
+            async with connection.transaction():
+                await fence.lock(connection, load.fence, load.partition_id, load.epoch)
+                await self._refuse_changed_tables(connection)
+                units = [await self._unit(connection, unit, open_unit(place)) for place, unit in enumerate(load.units)]
+                result = connector_pb2.LoadResult(units=units, rejected=self._rejected)
+                await fence.mark_done(connection, load.fence, load.partition_id, load.epoch, result.SerializeToString())
         return result
 
     async def _refuse_changed_tables(self, connection: asyncpg.Connection) -> None:
@@ -119,13 +122,14 @@ class PartitionLoader:
     async def _copy(self, connection: asyncpg.Connection, unit: UnitLoad, stream: Stream, writer: RowWriter) -> int:
         async with made_ahead(self._encoded(stream, writer), _CHUNKS_AHEAD) as chunks:
             with mapped(f"writing table {unit.target}"):
-                status = await connection.copy_to_table(
+                copying = connection.copy_to_table(
                     unit.target.name,
                     schema_name=unit.target.schema,
                     columns=[column.name for column in unit.columns],
                     source=chunks,
                     format="csv" if unit.text_mode else "binary",
                 )
+                status = await unless_lost(connection, copying)
         return int(status.rpartition(" ")[2])
 
     async def _encoded(self, stream: Stream, writer: RowWriter) -> AsyncIterator[bytes]:
