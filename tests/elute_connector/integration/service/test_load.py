@@ -223,13 +223,13 @@ async def test_a_load_whose_session_is_ended_may_be_tried_again(
         FOR EACH ROW WHEN (NEW.id <= 40) EXECUTE FUNCTION slow();
     """)
     if statement == "COPY%":
-        source.run(ROWS.replace("20000", "500000"))
+        source.run(ROWS.replace("20000", "1500000"))
     async with copier(services, source, target) as copy, copy.snapshot("people"):
         loading = asyncio.ensure_future(failed(copy, copy.request("p0", copy.unit("people", copy.stage("people")))))
         ended = f"""SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                     WHERE datname = current_database() AND application_name = 'elute load p0'
                     AND state = 'active' AND query LIKE '{statement}'"""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while target.run(ended) == "0":
                 await asyncio.sleep(0.02)
         error = await loading
