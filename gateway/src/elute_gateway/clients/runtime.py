@@ -86,7 +86,7 @@ class ConnectorPlane:
             connection=messages.connection(source),
             snapshot_id=snapshot_id,
             datasets=_names(names),
-            target_bytes=plan.limits.partition_bytes,
+            target_bytes=plan.limits.slice_bytes(sum(plan.dataset(name).size_bytes for name in names)),
         )
         with calling(ServiceName.CONNECTOR, f"cutting the datasets of connection {source.id}"):
             answer = await self._stub.PlanPartitions(request)

@@ -130,6 +130,11 @@ class Scrub:
     key_version: int = 0
 
 
+_SLICES_PER_WORKER = 6
+_LEAST_SLICE_BYTES = 8 * MEBIBYTE
+"""A slice of less costs more to open than it is worth."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a run may use."""
@@ -137,6 +142,17 @@ class Limits:
     parallel_partitions: int = 4
     partition_bytes: int = 64 * MEBIBYTE
     max_cell_bytes: int = 64 * MEBIBYTE
+
+    def slice_bytes(self, total_bytes: int) -> int:
+        """Choose the size of slices: at most a partition's, and smaller where each worker would get but a few.
+
+        The fewer slices there are, the longer the other workers stand idle while the last one is loaded.
+
+        Args:
+            total_bytes: All that is to be cut.
+        """
+        fair = total_bytes // (_SLICES_PER_WORKER * self.parallel_partitions)
+        return min(self.partition_bytes, max(_LEAST_SLICE_BYTES, fair))
 
 
 @dataclass(frozen=True, slots=True)
