@@ -137,7 +137,9 @@ class PostgresFleet:
             discard(server)
 
 
-def new_server(version: int, settings: Mapping[str, str] | None = None) -> PostgresServer:
+def new_server(
+    version: int, settings: Mapping[str, str] | None = None, authentication: Authentication = Authentication.TRUST
+) -> PostgresServer:
     """Describe a server of a test's own, not yet made; it may kill and restart it. Clean up with `discard`.
 
     It has a socket and a port of 127.0.0.1, and forgets what an operating system's crash would lose.
@@ -151,7 +153,7 @@ def new_server(version: int, settings: Mapping[str, str] | None = None) -> Postg
         home / str(version),
         found,
         port=free_port(),
-        authentication=Authentication.TRUST,
+        authentication=authentication,
         settings={**_QUICK, **(settings or {})},
     )
 

@@ -112,6 +112,8 @@ _GONE = re.compile(
     re.IGNORECASE,
 )
 _NO_PASSWORD = re.compile(r"password authentication failed|no password supplied", re.IGNORECASE)
+# PL/pgSQL's RAISE, whose author names schema, table, column, constraint and type freely: with values, perhaps.
+_RAISE = "exec_stmt_raise"
 _NO_SNAPSHOT = re.compile(
     r"snapshot .*does not exist|invalid snapshot identifier|could not import the requested", re.IGNORECASE
 )
@@ -134,7 +136,7 @@ def describe(error: BaseException, doing: str) -> EluteError:
         return SnapshotLost(
             f"{doing}: the snapshot is gone", hint="its holder has ended; the run takes a new one", foreign=foreign
         )
-    kind, says = _kind(error, foreign.sqlstate)
+    kind, says = _kind(error, foreign)
     named = ", ".join(
         f"{label} {name}"
         for label, name in (
@@ -149,8 +151,10 @@ def describe(error: BaseException, doing: str) -> EluteError:
     return kind(f"{doing}: {says}{state}{f' ({named})' if named else ''}", foreign=foreign)
 
 
-def _kind(error: BaseException, sqlstate: str) -> tuple[type[EluteError], str]:
-    by_state = _BY_STATE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2])
+def _kind(error: BaseException, foreign: Foreign) -> tuple[type[EluteError], str]:
+    # A type's receive function says of bytes that are not its own that the protocol is violated; the session goes on.
+    state = "22P03" if (foreign.sqlstate, foreign.severity) == ("08P01", "ERROR") else foreign.sqlstate
+    by_state = _BY_STATE.get(state) or _BY_CLASS.get(state[:2])
     if by_state:
         return by_state
     if isinstance(error, adbc_driver_manager.Error):
@@ -174,6 +178,8 @@ def _foreign(error: BaseException) -> Foreign:
         value = getattr(error, attribute, None)
         return value if isinstance(value, str) else ""
 
+    if name("server_source_function") == _RAISE:
+        return Foreign(type=type(error).__name__, sqlstate=name("sqlstate"), severity=name("severity_en"))
     return Foreign(
         type=type(error).__name__,
         sqlstate=name("sqlstate"),

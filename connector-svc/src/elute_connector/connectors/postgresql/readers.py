@@ -6,6 +6,7 @@ is called in worker threads, but `cancel`, which may be called beside it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import adbc_driver_manager
@@ -50,14 +51,16 @@ class Reader:
         with mapped("beginning to read"):
             self._execute("; ".join(statements))
 
-    def query(self, sql: str, batch_bytes: int) -> pa.RecordBatchReader:
-        """Start a query; the reader that comes back yields batches of about `batch_bytes`."""
+    def query(self, sql: str, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+        """Start a query; its batches have about `batch_bytes`, and raise what ADBC raises."""
         self._cursor = self._opened().cursor()
         with mapped("starting a read"):
             self._cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(batch_bytes)})
             self._cursor.execute(sql)
-            batches: pa.RecordBatchReader = self._cursor.fetch_record_batch()
-            return batches
+            # `fetch_record_batch` takes the SQLSTATE off every error that comes later: an OSError without any is left.
+            # https://github.com/apache/arrow-adbc/issues/1523
+            batches: Iterable[pa.RecordBatch] = self._cursor._results.reader  # noqa: SLF001
+            return iter(batches)
 
     def end(self) -> None:
         """End the transaction; the batches of its query have all been read."""

@@ -60,7 +60,7 @@ def _lockable(extraction: Extraction, dataset: Dataset) -> DatasetName | None:
     return None if kind in (DatasetKind.MATERIALIZED_VIEW, DatasetKind.FOREIGN_TABLE) else leaf or dataset.name
 
 
-def _decoded(batches: pa.RecordBatchReader, selection: Selection) -> Iterator[pa.RecordBatch]:
+def _decoded(batches: Iterator[pa.RecordBatch], selection: Selection) -> Iterator[pa.RecordBatch]:
     with mapped("reading rows"):
         for batch in batches:
             yield selection.decode(batch)
