@@ -167,8 +167,7 @@ class FinishEvent:
     """How far the finishing of a target is.
 
     Attributes:
-        phase: What is being made: `index`, `constraint`, `foreign key`, `trigger`, `sequence`, `view`, `analyze`, …,
-            at last `done`.
+        phase: What is being made, a word of the wire contract (`index`, `foreign key`, …); at last `done`.
         object: The object just made, as `schema.name`.
         made: Objects made so far.
         total: Objects to make in all.

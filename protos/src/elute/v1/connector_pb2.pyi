@@ -1242,7 +1242,9 @@ class FinishEvent(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     phase: _builtins.str
-    """What is being made: `index`, `constraint`, `foreign key`, `trigger`, `sequence`, `view`, `analyze`, `done`."""
+    """What is being made, in this order: `index`, `attached index`, `object` (what has no phase of its own), `constraint`,
+    `foreign key`, `validation`, `trigger`, `view`, `grant`, `sequence`, `analyze`; at last `done`.
+    """
     object: _builtins.str
     """The object just made, as `schema.name`."""
     made: _builtins.int
@@ -1435,7 +1437,9 @@ class PreviewResponse(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Each row, a JSON object by column."""
+        """Each row, a JSON object by column. Values that JSON has no form for are texts as the store writes them; long texts
+        are cut, and bytes show as their number.
+        """
 
     def __init__(
         self,
