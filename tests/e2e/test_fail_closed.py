@@ -153,9 +153,13 @@ async def test_a_preview_shows_no_original(pipe: Pipe, source: Database) -> None
     await pipe.save(pipe.document(POLICY))
     path = f"/v1/pipelines/{pipe.name}/preview"
     shown = await pipe.api.ask("POST", path, json={"dataset": "public.people", "limit": 20})
-    assert len(shown["rows"]) == 20
-    assert [row["id"] for row in shown["rows"]] == [row["tax_id"] for row in shown["rows"]]
+    assert shown["columns"] == ["id", "tax_id", "email"]
+    assert [(row["id"], row["tax_id"]) for row in shown["rows"]] == [(i, i) for i in range(1, 21)]
+    assert all("@" in row["email"] for row in shown["rows"])
     assert CANARY not in str(shown)
+    with pytest.raises(Refused) as too_many:
+        await pipe.api.ask("POST", path, json={"dataset": "public.people", "limit": 101})
+    assert too_many.value.status == 422
     source.run("ALTER TABLE people ADD national_id text DEFAULT 'canary'")
     with pytest.raises(Refused) as refused:
         await pipe.api.ask("POST", path, json={"dataset": "public.people"})

@@ -137,7 +137,9 @@ class Preview(View):
 
     dataset: str
     columns: list[str]
-    rows: list[dict[str, Any]] = Field(description="Each row, by column.")
+    rows: list[dict[str, Any]] = Field(
+        description='Each row, by column. Long texts are cut, and bytes show as their size: `{"bytes": 12}`.'
+    )
 
 
 class Policy(View):
