@@ -83,6 +83,7 @@ class TestGateway:
 
     __test__ = False
 
+    url: str
     app: FastAPI
     use_cases: UseCases
     services: PlanningServices
@@ -143,7 +144,7 @@ async def open_gateway(
         app = create_app(use_cases, body_bytes=body_bytes)
         # Unless caught, structlog's default would print every local variable of a traceback, for many seconds.
         with capture_logs():
-            yield TestGateway(app, use_cases, services, inspection, plane, SealingKeys(private), key)
+            yield TestGateway(url, app, use_cases, services, inspection, plane, SealingKeys(private), key)
     plane.close()
     await store.close()
 

@@ -15,17 +15,17 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 
-from elute_gateway.api.context import Gateway, UseCases, holding
+from elute_gateway.api.context import Gateway, holding
 from elute_gateway.api.models import View, moment, shown
 from elute_gateway.api.runs import Id
 from elute_gateway.domain import run
 from elute_gateway.domain.access import Caller, Scope
-from elute_gateway.domain.run import EventKind
+from elute_gateway.domain.run import EventKind, RunState
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
-POLL_SECONDS = 0.2
-"""How often the store is asked for news: any gateway may execute the run, so the store is where news meet."""
+POLL_SECONDS = 0.5
+"""How often the store is asked for what another gateway may have told; what this one tells comes at once."""
 
 END = "end"
 """The comment by which a stream says that nothing follows."""
@@ -94,22 +94,32 @@ async def watch_run(
     Each event's `id` is its number, `event` its kind, `data` a RunEvent as JSON. A stream that ends without the comment
     `: end` has broken off, or its gateway leaves: ask again with `Last-Event-ID`.
     """
-    seen, was_final = last_event_id, False
-    while not gateway.leaving.is_set():
-        is_final = (await gateway.runs.get(found.id)).state.is_final
-        events = await gateway.runs.events(found.id, seen, _PAGE)
-        for event in events:
-            seen = event.number
-            yield _sent(event)
-        if until is Until.REPAIRED:
-            is_final = was_final = any(event.kind is EventKind.REPAIRED for event in events)
-        # Twice: a run's end is written a moment before it is told.
-        if is_final and was_final and len(events) < _PAGE:
-            yield ServerSentEvent(comment=END)
-            return
-        was_final = is_final
-        if len(events) < _PAGE:
-            await _pause(gateway)
+    seen, is_over = last_event_id, until is Until.ENDED and found.state.is_final
+    with gateway.runs.listening(found.id) as news:
+        while not gateway.leaving.is_set():
+            news.clear()
+            events = await gateway.runs.events(found.id, seen, _PAGE)
+            for event in events:
+                seen = event.number
+                is_over = _is_over(event, until, was_over=is_over)
+                yield _sent(event)
+            if len(events) == _PAGE:
+                continue
+            if is_over:
+                yield ServerSentEvent(comment=END)
+                return
+            await _pause(news)
+
+
+def _is_over(event: run.RunEvent, until: Until, *, was_over: bool) -> bool:
+    """Say whether a stream may end with an event. An ended run can begin again, so its last state counts."""
+    match until, event.kind:
+        case (Until.ENDED, EventKind.STATE):
+            return RunState(str(event.data["state"])).is_final
+        case (Until.REPAIRED, EventKind.REPAIRED):
+            return True
+        case _:
+            return was_over
 
 
 def _sent(event: run.RunEvent) -> ServerSentEvent:
@@ -117,9 +127,9 @@ def _sent(event: run.RunEvent) -> ServerSentEvent:
     return ServerSentEvent(id=str(event.number), event=event.kind, data=view)
 
 
-async def _pause(gateway: UseCases) -> None:
+async def _pause(news: asyncio.Event) -> None:
     try:
         async with asyncio.timeout(POLL_SECONDS):
-            await gateway.leaving.wait()
+            await news.wait()
     except TimeoutError:
         return

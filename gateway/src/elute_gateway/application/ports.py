@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,6 +95,7 @@ class HistoryStore(Protocol):
 
     async def tell(self, run_id: str, kind: EventKind, data: Mapping[str, object]) -> int: ...
     async def events(self, run_id: str, after: int = 0, limit: int = 1000) -> list[RunEvent]: ...
+    def listening(self, run_id: str) -> AbstractContextManager[asyncio.Event]: ...
     async def write(self, run_id: str, lines: Sequence[LogLine]) -> None: ...
     async def log(self, run_id: str, after: int = 0, limit: int = 1000) -> list[LogLine]: ...
 

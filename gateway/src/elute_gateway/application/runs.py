@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import asdict, dataclass, field
 
 from elute_gateway.application.ports import Books, DataPlane, DurableRuns
@@ -78,6 +78,13 @@ class RunUseCases:
             NotFound: There is no such run.
         """
         return await self.books.history.events((await self.get(run_id)).id, after, limit)
+
+    def listening(self, run_id: str) -> AbstractContextManager[asyncio.Event]:
+        """Give an event that is set whenever this gateway has told something of a run, while the block runs.
+
+        What another gateway tells sets nothing: look now and then all the same.
+        """
+        return self.books.history.listening(run_id)
 
     async def log(self, run_id: str, after: int = 0, limit: int = 1000) -> list[LogLine]:
         """Return lines of a run's log in their order, from the one after number `after` on.

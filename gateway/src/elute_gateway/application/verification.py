@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -50,9 +51,10 @@ class Verification:
             return {}
         by_name = {entry.name: entry for entry in progress}
         shown = [d for d in self.plan.datasets if snapshot_id and by_name[d.name].snapshot == visible]
-        at_target = await self.plane.digest(self.ends.target, "", [self._selection(d, "") for d in self.plan.datasets])
-        at_source = await self.plane.digest(
-            self.ends.source, snapshot_id, [self._selection(d, d.filter) for d in shown]
+        # Both at once: they are two databases, and often two machines.
+        at_target, at_source = await asyncio.gather(
+            self.plane.digest(self.ends.target, "", [self._selection(d, "") for d in self.plan.datasets]),
+            self.plane.digest(self.ends.source, snapshot_id, [self._selection(d, d.filter) for d in shown]),
         )
         source = {digest.dataset: digest for digest in at_source}
         return {

@@ -22,6 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from elute_gateway.store.news import News
 from elute_wire.errors import AlreadyExists, Foreign, StoreBusy, StoreFailed, StoreUnreachable
 
 T = TypeVar("T")
@@ -48,13 +49,24 @@ _CONFLICT = ("40", "55P03")
 
 
 class Database:
-    """The gateway's store, open."""
+    """The gateway's store, open.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    Attributes:
+        news: Told by whoever commits something new of a run here.
+    """
+
+    def __init__(self, engine: AsyncEngine, autocommit: AsyncEngine) -> None:
+        """Use engines.
+
+        Args:
+            engine: Its connections are in transactions.
+            autocommit: Its connections are not.
+        """
         self._engine = engine
-        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._autocommit = autocommit
         # SQLite has one writer at a time: waiting here is fair, its own busy handler sleeps and guesses.
         self._turn: asyncio.Lock | None = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+        self.news = News()
 
     @classmethod
     def at(cls, url: str) -> Self:
@@ -65,10 +77,11 @@ class Database:
         """
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return cls(_sqlite(parsed))
+            return cls(_writing_sqlite(parsed), _reading_sqlite(parsed))
         settings = {"server_settings": SESSION, "timeout": _CONNECT_SECONDS}
         url_of_driver = parsed.set(drivername="postgresql+asyncpg")
-        return cls(create_async_engine(url_of_driver, pool_size=_POOL_SIZE, connect_args=settings))
+        engine = create_async_engine(url_of_driver, pool_size=_POOL_SIZE, connect_args=settings)
+        return cls(engine, engine.execution_options(isolation_level="AUTOCOMMIT"))
 
     @property
     def engine(self) -> AsyncEngine:
@@ -106,13 +119,32 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+        await self._autocommit.dispose()
 
 
-def _sqlite(url: sa.URL) -> AsyncEngine:
+def _writing_sqlite(url: sa.URL) -> AsyncEngine:
+    engine = _sqlite(url)
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _reading_sqlite(url: sa.URL) -> AsyncEngine:
+    """Keep connections that are never in a transaction: there is nothing to reset when one is given back."""
+    return _sqlite(url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
+
+
+def _sqlite(url: sa.URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - SQLAlchemy's own, each of its own type
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite"), pool_size=_POOL_SIZE, connect_args={"timeout": _BUSY_SECONDS}
+        url.set(drivername="sqlite+aiosqlite"),
+        pool_size=_POOL_SIZE,
+        connect_args={"timeout": _BUSY_SECONDS},
+        **options,
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -125,11 +157,6 @@ def _sqlite(url: sa.URL) -> AsyncEngine:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
         connection.create_function("epoch_now", 0, time.time)
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

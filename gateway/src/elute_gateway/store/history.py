@@ -6,7 +6,9 @@ run, whose row lock a writer holds until its commit. A reader that has seen numb
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +48,12 @@ class History:
             if row is None:
                 return 0
             await append(connection, row, kind, data)
+        self.database.news.tell(run_id)
         return int(row.last_event)
+
+    def listening(self, run_id: str) -> AbstractContextManager[asyncio.Event]:
+        """Give an event that is set whenever this gateway has told something of a run, while the block runs."""
+        return self.database.news.listening(run_id)
 
     async def events(self, run_id: str, after: int = 0, limit: int = 1000) -> list[RunEvent]:
         """Return events in their order, from the one after number `after` on."""

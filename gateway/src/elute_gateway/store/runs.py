@@ -244,6 +244,7 @@ class Runs:
             if row is None:
                 return None
             await append(connection, row, kind, data)
+        self.database.news.tell(row.id)
         return _run(row)
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
+from elute_gateway.api import events
 from elute_gateway.domain.access import Scope
+from elute_gateway.domain.run import RunState
+from elute_gateway.store.database import Database as Store
+from elute_gateway.store.runs import Runs
 from tests.support.api import SCRUB, TestGateway, make_connections, open_gateway
+from tests.support.gateway import WORKSPACE
 from tests.support.planning import catalog, document_text, table
 
 YAML = {"Content-Type": "application/yaml"}
@@ -38,9 +44,9 @@ async def test_a_run_is_started_watched_to_its_end_and_reported(
     run = answer.json()["id"]
     assert place == f"/v1/runs/{run}"
 
-    events = await watched(working_client, run)
-    assert [event["number"] for event in events] == list(range(1, len(events) + 1))
-    assert events[-1]["data"]["state"] == "succeeded"
+    told = await watched(working_client, run)
+    assert [event["number"] for event in told] == list(range(1, len(told) + 1))
+    assert told[-1]["data"]["state"] == "succeeded"
     assert working_gateway.plane.arrived() == {"public.customers": 250, "public.orders": 250}
 
     found = (await working_client.get(place)).json()
@@ -59,9 +65,34 @@ async def test_a_run_is_started_watched_to_its_end_and_reported(
 async def test_a_watcher_that_comes_back_gets_only_what_it_has_not_seen(working_client: httpx.AsyncClient) -> None:
     await save(working_client)
     run = (await working_client.post("/v1/runs", json={"pipeline": "shop-to-qa"})).json()["id"]
-    events = await watched(working_client, run)
+    told = await watched(working_client, run)
     again = await watched(working_client, run, **{"Last-Event-ID": "2"})
-    assert again == events[2:]
+    assert again == told[2:]
+
+
+async def test_a_watcher_is_told_at_once_what_its_own_gateway_has_done(
+    working_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "POLL_SECONDS", 3600.0)  # nobody looks again: all of it must come by itself
+    await save(working_client)
+    async with asyncio.timeout(20):
+        run = (await working_client.post("/v1/runs", json={"pipeline": "shop-to-qa"})).json()["id"]
+        assert (await watched(working_client, run))[-1]["data"]["state"] == "succeeded"
+
+
+async def test_a_watcher_finds_what_another_gateway_has_done(quick_gateway: TestGateway) -> None:
+    async with quick_gateway.client() as client:
+        await make_connections(client)
+        await save(client)
+        run = (await client.post("/v1/runs", json={"pipeline": "shop-to-qa"})).json()["id"]
+        watching = asyncio.create_task(watched(client, run))
+        await asyncio.sleep(0.1)
+        elsewhere = Store.at(quick_gateway.url)
+        taken = await Runs(elsewhere, WORKSPACE).take_over(run, "another", 60)
+        assert taken is not None
+        await Runs(elsewhere, WORKSPACE).settle(run, taken.epoch, RunState.FAILED, None, {})
+        await elsewhere.close()
+        assert [event["data"]["state"] for event in await watching] == ["running", "failed"]
 
 
 async def test_partitions_come_in_pages_and_each_once(working_client: httpx.AsyncClient) -> None:
