@@ -24,6 +24,7 @@ from elute_wire.address import Address
 from elute_wire.channel import ServiceChannel
 from elute_wire.identity import ServiceName
 from elute_wire.seal import create_sealing_key
+from tests.support.exposition import Exposition
 from tests.support.postgresql import Database
 
 KEY_RING = "test"
@@ -51,14 +52,13 @@ class ServiceProcess:
         """Open a channel to the process; the caller closes it."""
         return ServiceChannel(self.address, None)
 
-    async def metrics(self) -> dict[str, float]:
-        """Scrape the process: every series with its labels, and its value."""
+    async def metrics(self) -> Exposition:
+        """Scrape the process."""
         reader, writer = await asyncio.open_unix_connection(f"{self.address.socket}.metrics")
         writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
         _, _, text = (await reader.read()).decode().partition("\r\n\r\n")
         writer.close()
-        samples = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
-        return {series: float(value) for series, _, value in samples}
+        return Exposition(text)
 
     @property
     def pid(self) -> int:

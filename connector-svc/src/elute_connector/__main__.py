@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc.aio
@@ -24,6 +23,7 @@ from elute_wire.identity import ServiceName
 from elute_wire.limits import ByteSemaphore
 from elute_wire.seal import SealingKeys
 from elute_wire.stage_service import StageServicer
+from elute_wire.threads import WorkerThreads
 
 CONTRACTS = (
     connector_pb2.DESCRIPTOR.services_by_name["ConnectorService"],
@@ -58,7 +58,7 @@ async def opened(settings: ConnectorSettings) -> AsyncIterator[ConnectorService]
     keys = SealingKeys.read(settings.sealing_key_file, settings.former_sealing_key_files)
     async with AsyncExitStack() as stack:
         peers = await stack.enter_async_context(Peers(settings))
-        executor = stack.enter_context(ThreadPoolExecutor(settings.store_threads, thread_name_prefix="store"))
+        executor = stack.enter_context(WorkerThreads("store", settings.store_threads))
         stores = Stores(registry.load(connectors.__name__, ConnectorDefinition), keys, executor)
         stack.push_async_callback(stores.close)
         leases = Leases()

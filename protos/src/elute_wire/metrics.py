@@ -11,8 +11,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.metrics import MetricWrapperBase
+
+# Else every counter has a second series with the moment of its birth, as a gauge.
+disable_created_metrics()  # type: ignore[no-untyped-call] # upstream has no types for it
 
 REGISTRY = CollectorRegistry()
 """Every metric of this process."""

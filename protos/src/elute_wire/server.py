@@ -16,9 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -30,9 +28,11 @@ from elute_wire.address import Address
 from elute_wire.channel import TRANSPORT_OPTIONS
 from elute_wire.endpoint import serving_endpoint
 from elute_wire.errors import EluteError, InvalidRequest
+from elute_wire.exits import Exit
 from elute_wire.identity import ServiceName, methods, require_callers
 from elute_wire.readiness import Readiness
 from elute_wire.settings import ServiceSettings
+from elute_wire.threads import WorkerThreads
 from elute_wire.tls import Certificates
 
 log = telemetry.logger(__name__)
@@ -40,15 +40,6 @@ log = telemetry.logger(__name__)
 _STOP_GRACE_SECONDS = 2.0
 
 _Settings = TypeVar("_Settings", bound=ServiceSettings)
-
-
-class Exit(IntEnum):
-    """How a service's process ends."""
-
-    STOPPED = 0
-    FAILED = 1
-    MISCONFIGURED = 2
-    KILLED = 130
 
 
 class Service(Protocol):
@@ -192,7 +183,7 @@ async def _host(
     open_service: Callable[[_Settings], AbstractAsyncContextManager[Service]],
 ) -> Exit:
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(settings.threads, thread_name_prefix="elute"))
+    loop.set_default_executor(WorkerThreads("general", settings.threads))
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _tell, told)

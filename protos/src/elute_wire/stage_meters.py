@@ -36,6 +36,9 @@ BUSY_SECONDS = metrics.counter(
     "Seconds of processor time of the operation itself, in streams that have ended whole.",
     _OPERATION,
 )
+SECONDS = metrics.histogram(
+    "elute_stage_seconds", "Time from the opening of a stream to its end, whole or not, by operation.", _OPERATION
+)
 LARGE_MESSAGE_BYTES = metrics.gauge(
     "elute_large_message_held_bytes", "Bytes held for messages that are larger than one frame."
 )
@@ -43,7 +46,7 @@ LARGE_MESSAGE_BYTES = metrics.gauge(
 
 def start_at_zero(operations: Collection[str], large_messages: ByteSemaphore) -> None:
     """Make the series of a service's operations exist, and show what its large messages hold."""
-    for metric in (STREAMS_OPEN, FILTERED_ROWS, REJECTED_ROWS, BUSY_SECONDS):
+    for metric in (STREAMS_OPEN, FILTERED_ROWS, REJECTED_ROWS, BUSY_SECONDS, SECONDS):
         metrics.start_at_zero(metric, operation=operations)
     for metric in (ROWS, BYTES):
         metrics.start_at_zero(metric, operation=operations, direction=_DIRECTIONS)
@@ -63,13 +66,11 @@ class StageMeter:
     @contextmanager
     def open(self) -> Iterator[None]:
         """Count the stream as open for the length of the block, and at its end what it came to."""
-        streams = STREAMS_OPEN.labels(self._operation)
-        streams.inc()
-        try:
-            yield
-        finally:
-            streams.dec()
-            self.flowed()
+        with STREAMS_OPEN.labels(self._operation).track_inprogress(), SECONDS.labels(self._operation).time():
+            try:
+                yield
+            finally:
+                self.flowed()
 
     def flowed(self) -> None:
         """Count what has come and gone since the last time."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from elute_wire.server import Exit
+from elute_wire.exits import Exit
 
 ROOT = Path(__file__).parents[3]
 Start = Callable[..., subprocess.Popen[str]]

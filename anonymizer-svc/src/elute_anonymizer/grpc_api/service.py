@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from elute_wire.errors import InvalidRequest, KeyUnavailable
 from elute_wire.limits import ByteSemaphore
 from elute_wire.stage_service import StageServicer
 from elute_wire.streams import Channels, Stream, processed
+from elute_wire.threads import WorkerThreads
 
 CONTRACTS = (
     anonymizer_pb2.DESCRIPTOR.services_by_name["AnonymizerService"],
@@ -153,6 +154,6 @@ async def open_service(settings: AnonymizerSettings) -> AsyncIterator[Anonymizer
         KeyUnavailable: There is no readable key ring.
     """
     settings.read_ring()
-    with ThreadPoolExecutor(settings.threads, thread_name_prefix="scrub") as executor:
+    with WorkerThreads("scrub", settings.threads) as executor:
         async with Peers(settings) as peers:
             yield AnonymizerService(settings.read_ring, peers, executor, settings.large_message_bytes)

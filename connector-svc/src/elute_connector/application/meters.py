@@ -32,7 +32,7 @@ REJECTED_ROWS = metrics.counter(
     "elute_load_rejected_rows_total", "Rows that were set aside in partitions that were committed here."
 )
 SNAPSHOTS_HELD = metrics.gauge("elute_snapshots_held", "Snapshots that this process holds.")
-SNAPSHOT_AGE = metrics.gauge("elute_snapshot_oldest_age_seconds", "Age of the oldest of them; 0 when there is none.")
+SNAPSHOT_AGE = metrics.gauge("elute_snapshot_age_seconds", "Age of the oldest snapshot that this process holds.")
 STORES_OPEN = metrics.gauge("elute_stores_open", "Stores that are open, one for each connection in use.")
 SESSIONS = metrics.gauge(
     "elute_reading_sessions", "Sessions that read from stores: lent to a stream, or idle.", ("state",)

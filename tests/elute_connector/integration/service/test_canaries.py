@@ -200,7 +200,7 @@ class Told:
 
 async def assert_silent(system: System, told: Told, *canaries: str) -> None:
     """Assert that no canary is in an answer, a log or a metric."""
-    metrics = [str(await process.metrics()) for process in (system.connector, system.transform, system.anonymizer)]
+    metrics = [(await process.metrics()).text for process in (system.connector, system.transform, system.anonymizer)]
     for place, words in (
         ("an answer", "\n".join(told.words)),
         ("a log", system.logs()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 
 import grpc.aio
@@ -22,6 +22,7 @@ from elute_wire.registry import load
 from elute_wire.settings import ServiceSettings
 from elute_wire.stage_service import StageServicer
 from elute_wire.streams import Channels, Stream, processed
+from elute_wire.threads import WorkerThreads
 
 _LARGE_MESSAGE_BYTES = 64 * 1024 * 1024
 
@@ -133,6 +134,6 @@ async def open_service(settings: ServiceSettings) -> AsyncIterator[TransformServ
         RegistryError: A step's module breaks the convention.
     """
     definitions: Definitions = load("elute_transform.steps", Definition)
-    with ThreadPoolExecutor(settings.threads, thread_name_prefix="clean") as executor:
+    with WorkerThreads("clean", settings.threads) as executor:
         async with Peers(settings) as peers:
             yield TransformService(definitions, peers, executor)
