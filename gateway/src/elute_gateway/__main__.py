@@ -22,14 +22,15 @@ from elute_gateway.settings import GatewaySettings
 from elute_gateway.store import schema
 from elute_gateway.store.access import found_workspace
 from elute_gateway.store.database import Database
+from elute_gateway.store.meters import watch
 from elute_wire import telemetry
 from elute_wire.channel import Peers
 from elute_wire.endpoint import serving_endpoint
 from elute_wire.errors import EluteError, InvalidRequest
+from elute_wire.exits import Exit
 from elute_wire.identity import ServiceName
 from elute_wire.seal import PublicKey
 from elute_wire.secret_file import read_secret_file
-from elute_wire.server import Exit
 
 log = telemetry.logger(__name__)
 
@@ -40,6 +41,7 @@ async def opened(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, UseC
     async with AsyncExitStack() as stack:
         database = Database.at(settings.store_url.get_secret_value())
         stack.push_async_callback(database.close)
+        watch(database)
         await schema.upgrade(database)
         await found_workspace(database, settings.workspace)
         peers = await stack.enter_async_context(Peers(settings))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
 
 from elute_gateway.api import (
     api_keys,
@@ -56,7 +55,7 @@ def _described() -> FastAPI:
         docs_url=None,  # both of FastAPI's pages load programs from other people's servers
         redoc_url=None,
         openapi_url="/openapi.json",
-        generate_unique_id_function=_operation_id,
+        generate_unique_id_function=openapi.operation_id,
         redirect_slashes=False,
     )
     app.include_router(_v1())
@@ -78,9 +77,3 @@ def _v1() -> APIRouter:
     ):
         v1.include_router(router)
     return v1
-
-
-def _operation_id(route: APIRoute) -> str:
-    """Name an operation as generated clients will: `list_runs` becomes `listRuns`."""
-    first, *rest = route.name.split("_")
-    return first + "".join(word.capitalize() for word in rest)

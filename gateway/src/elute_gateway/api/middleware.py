@@ -12,10 +12,12 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 
+from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from elute_gateway.api.openapi import operation_id
 from elute_gateway.api.problems import BodyTooLarge, ProblemResponse
 from elute_gateway.application.api_keys import unauthenticated
 from elute_gateway.domain.access import Caller
@@ -39,6 +41,8 @@ ERRORS = metrics.counter(
 )
 
 UNMATCHED = "unmatched"
+"""What is not an operation of the document: its own pages, and paths that nothing answers."""
+
 _STATUSES = ("2xx", "3xx", "4xx", "5xx")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -115,7 +119,8 @@ def _told(raised: Exception) -> EluteError:
 
 
 def _operation(scope: Scope) -> str:
-    return getattr(scope.get("route"), "operation_id", None) or UNMATCHED
+    route = scope.get("route")
+    return operation_id(route) if isinstance(route, APIRoute) and route.include_in_schema else UNMATCHED
 
 
 def _measure(operation: str, status: int, seconds: float) -> None:

@@ -154,6 +154,7 @@ class Loader:
                     result = await self._stream(loading, claim)
                 require_balance(claim.partition.id, result.units)
         except asyncio.CancelledError:
+            meters.ATTEMPTS.labels(meters.CANCELLED).inc()
             await asyncio.shield(self._give_back(claim, 0.0, "cancelled", claim.deaths))
             raise
         except EluteError as error:

@@ -13,17 +13,19 @@ RUNS_ENDED = metrics.counter("elute_runs_total", "Runs that have ended here, by 
 ROWS = metrics.counter("elute_rows_total", "Rows that left each stage of finished partitions.", ["stage"])
 LOADED_BYTES = metrics.counter("elute_loaded_bytes_total", "Bytes of Arrow data in finished partitions.")
 PARTITIONS_QUEUED = metrics.gauge("elute_partitions_queued", "Partitions that wait to be claimed, in all runs.")
-QUEUE_AGE = metrics.gauge("elute_partitions_oldest_seconds", "How long the oldest of them has waited.")
+QUEUE_AGE = metrics.gauge(
+    "elute_partitions_oldest_seconds", "How long the first partition that waits to be claimed has waited."
+)
 PARTITIONS_LOADING = metrics.gauge("elute_partitions_loading", "Partitions that this gateway has loading.")
 CLAIMS = metrics.counter("elute_partition_claims_total", "Partitions that this gateway has claimed.")
 ATTEMPTS = metrics.counter("elute_partition_attempts_total", "Attempts to load a partition, by outcome.", ["outcome"])
 ERRORS = metrics.counter("elute_run_errors_total", "Errors that runs met, survived ones included.", ["code"])
-SNAPSHOT_AGE = metrics.gauge("elute_snapshot_age_seconds", "Age of the oldest snapshot that a run here reads under.")
+SNAPSHOT_AGE = metrics.gauge("elute_snapshot_age_seconds", "Age of the oldest snapshot that runs here read under.")
 LEADING = metrics.gauge("elute_gateway_leading", "1 while this gateway is the one that resumes others' runs.")
 
-DONE, FAILED = "done", "failed"
+DONE, FAILED, CANCELLED = "done", "failed", "cancelled"
 
 metrics.start_at_zero(RUNS_ENDED, outcome=[state for state in RunState if state.is_final])
 metrics.start_at_zero(ROWS, stage=STAGES)
-metrics.start_at_zero(ATTEMPTS, outcome=[DONE, FAILED])
+metrics.start_at_zero(ATTEMPTS, outcome=[DONE, FAILED, CANCELLED])
 metrics.start_at_zero(ERRORS, code=BY_CODE)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing, suppress
 
-from elute_gateway.application import meters
 from elute_gateway.application.pace import TRANSIENT, Pace, Patience
 from elute_gateway.application.ports import DataPlane, HoldOrder
 from elute_gateway.domain.connection import Connection
@@ -144,7 +143,6 @@ class SnapshotKeeper:
         async with self._changed:
             self._held[handle] = held
             self._changed.notify_all()
-        meters.SNAPSHOT_AGE.set(held.age_seconds)
 
     async def _wait_for_another(self, handle: str) -> None:
         async with self._changed:

@@ -65,6 +65,11 @@ class RunSteps:
         self.idle = asyncio.Event()
         self.idle.set()
 
+    @property
+    def oldest_snapshot_seconds(self) -> float:
+        """The age of the oldest snapshot that a run here reads under; 0 when there is none."""
+        return max((session.keeper.age_seconds for session in self.sessions.values() if session.keeper), default=0.0)
+
     async def open(self, run_id: str) -> RunSession | None:
         """Take a run over, at the start of each of its executions; None when it has ended."""
         former = self.sessions.get(run_id)

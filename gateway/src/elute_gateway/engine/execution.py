@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from elute_gateway.application import meters
 from elute_gateway.application.loading import Loader
 from elute_gateway.application.pace import Pace
 from elute_gateway.application.ports import Books, DataPlane, RunPlanner
@@ -59,6 +60,7 @@ async def executing(
     teller = Teller(books.history, pace)
     loader = Loader(gateway_id, books, plane, pace, teller)
     steps = RunSteps(gateway_id, books, plane, planner, pace=pace, loader=loader, teller=teller)
+    meters.SNAPSHOT_AGE.set_function(lambda: steps.oldest_snapshot_seconds)
     engine = Engine(engine_url(place.url), gateway_id, pace.poll_seconds)
     await books.gateways.enroll(gateway_id, place.name, pace.lease_seconds)
     await engine.start(steps)

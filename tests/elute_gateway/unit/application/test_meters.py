@@ -12,7 +12,7 @@ from elute_wire.errors import BY_CODE
     [
         (meters.RUNS_ENDED, "outcome", {"succeeded", "failed", "cancelled"}),
         (meters.ROWS, "stage", {"extract", "transform", "anonymize", "load"}),
-        (meters.ATTEMPTS, "outcome", {"done", "failed"}),
+        (meters.ATTEMPTS, "outcome", {"done", "failed", "cancelled"}),
         (meters.ERRORS, "code", set(BY_CODE)),
     ],
 )
