@@ -74,6 +74,17 @@ def free_port() -> int:
         return port
 
 
+def is_free(port: int) -> bool:
+    """Answer whether nobody listens on a TCP port of the loopback interface now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
 class PostgresServer:
     """One PostgreSQL server on this machine, owned by this process.
 
@@ -175,6 +186,10 @@ class PostgresServer:
         while not self._launch(deadline):
             # Backends of a killed postmaster hold its shared memory until they notice; that takes moments.
             time.sleep(0.1)
+
+    def wait(self) -> int:
+        """Wait until the server ends, by whatever; answers its exit code (negative: the signal that ended it)."""
+        return self._process.wait() if self._process is not None else 0
 
     def stop(self) -> None:
         """Stop the server: sessions are ended and a checkpoint is written; at once if that takes too long."""

@@ -7,6 +7,7 @@
       postgresql/                     the embedded server, where one was wanted
       log/                            one file per process
       api.json                        where the API is, for the `elute` command
+      metrics.json                    where the processes' metrics are, for Prometheus' file_sd_configs
 
 Each process is told by its environment what concerns it, and nothing of the others' secrets.
 """
@@ -19,7 +20,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from elute_gateway.application.api_keys import random_key
-from elute_gateway.embedded.postgresql import LOOPBACK, free_port, wheel_programs
+from elute_gateway.embedded.postgresql import LOOPBACK, free_port, is_free, wheel_programs
 from elute_gateway.embedded.supervisor import Child, Supervisor
 from elute_wire.address import Address
 from elute_wire.channel import ServiceChannel
@@ -39,6 +39,8 @@ from elute_wire.seal import create_sealing_key
 from elute_wire.secret_file import write_secret_file
 
 DEFAULT_PORT = 8642
+"""Where the API answers; the processes' metrics are at the ports after it."""
+
 KEY_RING = "main"
 
 _DATA_PLANE = (ServiceName.CONNECTOR, ServiceName.TRANSFORM, ServiceName.ANONYMIZER)
@@ -71,8 +73,19 @@ class LocalSystem:
         self.state = state.absolute()
         self._port = port
         self._on_death = on_death
+        self._metrics_ports: Mapping[ServiceName, int] = {}
         self._supervisor: Supervisor | None = None
         self._lock: int | None = None
+
+    @property
+    def metrics_ports(self) -> Mapping[ServiceName, int]:
+        """Where on 127.0.0.1 each process tells its metrics, once prepared."""
+        return self._metrics_ports
+
+    @property
+    def metrics_file(self) -> Path:
+        """The file that tells Prometheus where the metrics are."""
+        return self.state / "metrics.json"
 
     @property
     def url(self) -> str:
@@ -111,22 +124,39 @@ class LocalSystem:
         self._take_folder()
         await self._make_secrets()
         self._port = self._port or _port_or_free(DEFAULT_PORT)
+        self._metrics_ports = {
+            name: _port_or_free(self._port + number)
+            for number, name in enumerate((ServiceName.GATEWAY, *_DATA_PLANE), start=1)
+        }
         self._supervisor = Supervisor(
             [self._child(name) for name in (*_DATA_PLANE, ServiceName.GATEWAY)], self._on_death
         )
         self._supervisor.start()
         await self._until_ready()
-        address = json.dumps({"url": self.url, "api_key_file": str(self.api_key_file)})
-        (self.state / "api.json").write_text(address + "\n", encoding="utf-8")
+        self._tell_where()
 
     async def stop(self) -> None:
         """Stop the processes; safe to repeat."""
-        (self.state / "api.json").unlink(missing_ok=True)
+        for file in (self._address_file, self.metrics_file):
+            file.unlink(missing_ok=True)
         if self._supervisor is not None:
             await self._supervisor.stop()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    @property
+    def _address_file(self) -> Path:
+        return self.state / "api.json"
+
+    def _tell_where(self) -> None:
+        address = {"url": self.url, "api_key_file": str(self.api_key_file)}
+        self._address_file.write_text(json.dumps(address) + "\n", encoding="utf-8")
+        targets = [
+            {"targets": [f"{LOOPBACK}:{port}"], "labels": {"service": name}}
+            for name, port in self._metrics_ports.items()
+        ]
+        self.metrics_file.write_text(json.dumps(targets) + "\n", encoding="utf-8")
 
     def _take_folder(self) -> None:
         lock = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -158,12 +188,13 @@ class LocalSystem:
         return Child(
             name=name,
             command=(sys.executable, "-m", f"elute_{name}"),
-            environment={**_inherited(), **self._addresses(), **self._environment(name)},
+            environment={**_inherited(), **self._addresses(name), **self._environment(name)},
             log=self.log_folder / f"{name}.log",
         )
 
-    def _addresses(self) -> dict[str, str]:
-        return {f"ELUTE_{name.upper()}_ADDRESS": self._socket(name) for name in _DATA_PLANE}
+    def _addresses(self, name: ServiceName) -> dict[str, str]:
+        peers = {f"ELUTE_{peer.upper()}_ADDRESS": self._socket(peer) for peer in _DATA_PLANE}
+        return {**peers, "ELUTE_METRICS_ADDRESS": f"{LOOPBACK}:{self._metrics_ports[name]}"}
 
     def _environment(self, name: ServiceName) -> dict[str, str]:
         match name:
@@ -245,13 +276,7 @@ async def _until_answering(port: int, api_key: str) -> None:
 
 
 def _port_or_free(wanted: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, wanted))
-        except OSError:
-            return free_port()
-    return wanted
+    return wanted if is_free(wanted) else free_port()
 
 
 def _inherited() -> Mapping[str, str]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, postgresql: PostgresFleet) 
         yield opened
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-        assert not (state / "api.json").exists()
+        assert not {"api.json", "metrics.json"} & {file.name for file in state.iterdir()}
 
 
 @pytest.fixture
@@ -112,6 +113,15 @@ def pipeline(tmp_path: Path) -> Path:
     file = tmp_path / "shop.yaml"
     file.write_text(PIPELINE)
     return file
+
+
+def test_prometheus_finds_the_metrics_of_every_process(system: System) -> None:
+    places = json.loads((system.state / "metrics.json").read_text())
+    assert {place["labels"]["service"] for place in places} == {"gateway", "connector", "transform", "anonymizer"}
+    for place in places:
+        (target,) = place["targets"]
+        with urllib.request.urlopen(f"http://{target}/metrics", timeout=5) as answer:
+            assert b"process_cpu_seconds_total" in answer.read()
 
 
 def test_connections_and_what_they_hold_are_listed(system: System) -> None:
