@@ -7,20 +7,25 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import grpc.aio
 import uvicorn
 from fastapi import FastAPI
 
 from elute_gateway.api.app import create_app
 from elute_gateway.api.composition import Neighbours, open_pipelines, open_use_cases
 from elute_gateway.api.context import UseCases
+from elute_gateway.application.pace import Pace
 from elute_gateway.application.planning import Planner
+from elute_gateway.application.resealing import Resealing
 from elute_gateway.clients.inspection import ConnectorInspection
 from elute_gateway.clients.planning import AnonymizerPlanning, ConnectorPlanning, TransformPlanning
 from elute_gateway.clients.runtime import ConnectorPlane
+from elute_gateway.clients.sealing import ConnectorSealing
 from elute_gateway.engine.execution import Place, executing
 from elute_gateway.settings import GatewaySettings
 from elute_gateway.store import schema
 from elute_gateway.store.access import found_workspace
+from elute_gateway.store.connections import Connections
 from elute_gateway.store.database import Database
 from elute_gateway.store.meters import watch
 from elute_wire import telemetry
@@ -55,13 +60,26 @@ async def opened(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, UseC
         neighbours = Neighbours(planner, inspection, inspection)
         pipelines = open_pipelines(database, settings.workspace, neighbours)
         place = Place(settings.store_url.get_secret_value(), settings.workspace, settings.gateway_name)
-        runs = await stack.enter_async_context(executing(database, place, ConnectorPlane(connector), pipelines))
+        pace = Pace(keep_runs_seconds=settings.run_retention_seconds)
+        runs = await stack.enter_async_context(executing(database, place, ConnectorPlane(connector), pipelines, pace))
         sealing = PublicKey.read(settings.sealing_public_key_file)
+        await stack.enter_async_context(_resealing(Connections(database, settings.workspace), connector, sealing))
         use_cases = open_use_cases(database, settings.workspace, sealing, neighbours, pipelines=pipelines, runs=runs)
         if settings.first_api_key_file is not None:
             key = read_secret_file(settings.first_api_key_file).decode("ascii", "replace").strip()
             await use_cases.api_keys.install(key, "first")
         yield create_app(use_cases), use_cases
+
+
+@asynccontextmanager
+async def _resealing(records: Connections, connector: grpc.aio.Channel, key: PublicKey) -> AsyncIterator[None]:
+    """Have secrets follow the connectors' key while the block runs."""
+    task = asyncio.create_task(Resealing(records, ConnectorSealing(connector), key).keep_resealing(), name="resealing")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 async def serve(settings: GatewaySettings) -> Exit:

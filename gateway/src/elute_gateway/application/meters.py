@@ -10,6 +10,7 @@ STAGES = ("extract", "transform", "anonymize", "load")
 
 RUNS_ACTIVE = metrics.gauge("elute_runs_active", "Runs that this gateway executes.")
 RUNS_ENDED = metrics.counter("elute_runs_total", "Runs that have ended here, by outcome.", ["outcome"])
+RUNS_FORGOTTEN = metrics.counter("elute_runs_forgotten_total", "Ended runs that this gateway has let go of: old ones.")
 ROWS = metrics.counter("elute_rows_total", "Rows that left each stage of finished partitions.", ["stage"])
 LOADED_BYTES = metrics.counter("elute_loaded_bytes_total", "Bytes of Arrow data in finished partitions.")
 PARTITIONS_QUEUED = metrics.gauge("elute_partitions_queued", "Partitions that wait to be claimed, in all runs.")
@@ -21,6 +22,9 @@ CLAIMS = metrics.counter("elute_partition_claims_total", "Partitions that this g
 ATTEMPTS = metrics.counter("elute_partition_attempts_total", "Attempts to load a partition, by outcome.", ["outcome"])
 ERRORS = metrics.counter("elute_run_errors_total", "Errors that runs met, survived ones included.", ["code"])
 SNAPSHOT_AGE = metrics.gauge("elute_snapshot_age_seconds", "Age of the oldest snapshot that runs here read under.")
+CONNECTIONS_TO_RESEAL = metrics.gauge(
+    "elute_connections_to_reseal", "Connections whose secret is not sealed to the key that this gateway was given."
+)
 LEADING = metrics.gauge("elute_gateway_leading", "1 while this gateway is the one that resumes others' runs.")
 
 DONE, FAILED, CANCELLED = "done", "failed", "cancelled"

@@ -63,6 +63,12 @@ class Connections:
         async with self.database.reading() as opened:
             return [_stored(row) for row in await opened.execute(query.order_by(table.c.name).limit(limit))]
 
+    async def sealed_otherwise(self, key_id: str) -> list[StoredConnection]:
+        """Return the connections whose secret is sealed to another key than this one."""
+        query = sa.select(table).where(table.c.workspace_id == self.workspace, table.c.secret_key_id != key_id)
+        async with self.database.reading() as opened:
+            return [_stored(row) for row in await opened.execute(query.order_by(table.c.name))]
+
     async def update(self, changed: StoredConnection) -> StoredConnection:
         """Write a connection that was read at `changed.revision`.
 
