@@ -10,7 +10,7 @@ STAGES = ("extract", "transform", "anonymize", "load")
 
 RUNS_ACTIVE = metrics.gauge("elute_runs_active", "Runs that this gateway executes.")
 RUNS_ENDED = metrics.counter("elute_runs_total", "Runs that have ended here, by outcome.", ["outcome"])
-RUNS_FORGOTTEN = metrics.counter("elute_runs_forgotten_total", "Ended runs that this gateway has let go of: old ones.")
+RUNS_FORGOTTEN = metrics.counter("elute_runs_forgotten_total", "Runs that ended long ago and were deleted here.")
 ROWS = metrics.counter("elute_rows_total", "Rows that left each stage of finished partitions.", ["stage"])
 LOADED_BYTES = metrics.counter("elute_loaded_bytes_total", "Bytes of Arrow data in finished partitions.")
 PARTITIONS_QUEUED = metrics.gauge("elute_partitions_queued", "Partitions that wait to be claimed, in all runs.")

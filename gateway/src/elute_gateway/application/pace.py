@@ -31,6 +31,8 @@ class Pace:
         progress_seconds: How often a run tells how far its datasets are.
         slots: The most partitions that a gateway loads at a time.
         deaths: How many workers in a row may end while they load the same partition.
+        keep_runs_seconds: How long an ended run is kept.
+        sweep_seconds: How often the leader looks for runs that were kept long enough.
         poll_seconds: How often durable execution looks whether it is told something; stopping waits that long.
     """
 
@@ -44,6 +46,8 @@ class Pace:
     progress_seconds: float = 1.0
     slots: int = 32
     deaths: int = 5
+    keep_runs_seconds: float = 90 * 86_400.0
+    sweep_seconds: float = 600.0
     poll_seconds: float = 1.0
 
     def wait_seconds(self, failures: int) -> float:

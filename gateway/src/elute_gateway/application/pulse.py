@@ -29,6 +29,12 @@ class Pulse:
         self._pace = pace
         self._durable = durable
         self._last_care = 0.0
+        self._leads = False
+
+    @property
+    def leads(self) -> bool:
+        """Whether this gateway was the leader when it last looked."""
+        return self._leads
 
     async def beat_for_ever(self) -> None:
         """Beat, faster while there are runs here. A store that is away is survived."""
@@ -58,12 +64,12 @@ class Pulse:
         await self._loader.renew()
 
     async def _care(self) -> None:
-        leads = await self._books.gateways.lead(self._gateway, self._pace.lease_seconds)
-        meters.LEADING.set(leads)
+        self._leads = await self._books.gateways.lead(self._gateway, self._pace.lease_seconds)
+        meters.LEADING.set(self._leads)
         backlog = await self._books.ledger.backlog()
         meters.PARTITIONS_QUEUED.set(backlog.partitions)
         meters.QUEUE_AGE.set(backlog.oldest_seconds)
-        if not leads:
+        if not self._leads:
             return
         for run_id, round_ in await self._books.gateways.orphans(self._pace.lease_seconds):
             _log.info("a run has no living gateway: it goes on at another", run=run_id)

@@ -1,4 +1,4 @@
-"""What can be done with runs: start, watch, cancel, resume, repair, and forget them."""
+"""What can be done with runs: start, watch, cancel, resume and repair them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from elute_gateway.domain.identifier import new_id
 from elute_gateway.domain.ledger import Partition
 from elute_gateway.domain.run import DatasetProgress, EventKind, LogLevel, LogLine, NewRun, Run, RunEvent, RunState
 from elute_wire.errors import EluteError, InvalidRequest
-
-_FORGET_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +140,6 @@ class RunUseCases:
         self._repairs.add(task)
         task.add_done_callback(self._repairs.discard)
         return run
-
-    async def forget(self, older_than_seconds: float) -> int:
-        """Delete the runs that ended longer ago, with all that is kept about them; answers how many."""
-        count = 0
-        while old := await self.books.runs.ended(older_than_seconds, _FORGET_AT_ONCE):
-            for run in old:
-                # First what only the run's row leads to.
-                await self.durable.forget(run.id, run.round)
-            await self.books.runs.delete([run.id for run in old])
-            count += len(old)
-        return count
 
     async def _repair(self, run_id: str, target: str) -> None:
         try:

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 
 from elute_gateway.application.steps import END, LOST, Answer, RunSteps
-from elute_gateway.store.database import IDLE_TRANSACTION_SECONDS, SESSION
+from elute_gateway.store.database import IDLE_TRANSACTION_SECONDS, SESSION, mapped
 
 _NAME = "elute"
 _ORDER_VERSION = "1"
@@ -73,11 +73,16 @@ class Engine:
             await DBOS.resume_workflow_async(id_)
 
     async def forget(self, run_id: str, rounds: int) -> None:
-        """Delete what is kept about the rounds of a run that has ended."""
+        """Delete what is kept about the rounds of a run that has ended.
+
+        Raises:
+            StoreError: The store is away, busy or broken.
+        """
         for round_ in range(1, rounds + 1):
             id_ = _workflow_id(run_id, round_)
-            if await DBOS.get_workflow_status_async(id_) is not None:
-                await DBOS.delete_workflow_async(id_, delete_children=True)
+            with mapped():
+                if await DBOS.get_workflow_status_async(id_) is not None:
+                    await DBOS.delete_workflow_async(id_, delete_children=True)
 
     async def stop(self) -> None:
         """Stop executing. What is being done must have been stopped before: see `RunSession.stop`."""

@@ -15,6 +15,7 @@ from elute_gateway.application.loading import Loader
 from elute_gateway.application.pace import Pace
 from elute_gateway.application.ports import Books, DataPlane, RunPlanner
 from elute_gateway.application.pulse import Pulse
+from elute_gateway.application.retention import Retention
 from elute_gateway.application.runs import RunUseCases
 from elute_gateway.application.session import Stop
 from elute_gateway.application.steps import RunSteps
@@ -65,12 +66,17 @@ async def executing(
     await books.gateways.enroll(gateway_id, place.name, pace.lease_seconds)
     await engine.start(steps)
     pulse = Pulse(gateway_id, books, steps, loader, pace=pace, durable=engine)
-    beating = asyncio.create_task(pulse.beat_for_ever(), name="pulse")
+    retention = Retention(books, engine, pace, lambda: pulse.leads)
+    chores = {
+        asyncio.create_task(pulse.beat_for_ever(), name="pulse"),
+        asyncio.create_task(retention.sweep_for_ever(), name="retention"),
+    }
     try:
         yield RunUseCases(books, plane, engine, steps, teller)
     finally:
-        beating.cancel()
-        await asyncio.wait({beating})
+        for chore in chores:
+            chore.cancel()
+        await asyncio.wait(chores)
         await _leave(steps)
         await engine.stop()
         await books.gateways.resign(gateway_id)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from elute_gateway.application import meters
 from elute_gateway.application.ports import LoadOrder
 from elute_gateway.application.runs import RunUseCases
 from elute_gateway.clients.testing import FakeDataPlane
@@ -23,6 +24,7 @@ from elute_gateway.domain.run import EventKind, Run, RunState
 from elute_gateway.domain.transfer import LoadProgress, LoadResult
 from elute_gateway.engine.execution import Place, engine_url, executing
 from elute_gateway.store.database import Database
+from elute_gateway.store.gateways import Gateways
 from elute_wire.errors import (
     CatalogChanged,
     EluteError,
@@ -326,13 +328,35 @@ async def test_a_target_is_repaired_after_its_run_has_failed(gateway: Gateway, p
         assert plane.calls("repair")
 
 
-async def test_ended_runs_are_forgotten_with_what_the_engine_keeps(gateway: Gateway, empty_store_url: str) -> None:
-    async with gateway() as runs:
+async def test_ended_runs_are_forgotten_by_the_leader_with_what_the_engine_keeps(
+    gateway: Gateway, store: Database, empty_store_url: str
+) -> None:
+    others = Gateways(store, WORKSPACE)
+    assert await others.lead("another", 3600)
+    before = forgotten()
+    async with gateway(keep_runs_seconds=-60.0, sweep_seconds=0.05) as runs:
         run = await ended(runs, (await runs.start(new_run())).id)
-        assert await runs.forget(3600) == 0
-        assert await runs.forget(-1) == 1
-        assert await runs.page() == []
-        assert await workflows(empty_store_url) == 0, run.id
+        await asyncio.sleep(0.5)
+        assert [one.id for one in await runs.page()] == [run.id], "the leader alone forgets"
+        await others.resign("another")
+        async with asyncio.timeout(5):
+            while await runs.page():
+                await asyncio.sleep(0.02)
+        assert await workflows(empty_store_url) == 0
+        assert forgotten() == before + 1
+
+
+async def test_runs_are_kept_for_as_long_as_is_said(gateway: Gateway) -> None:
+    async with gateway(keep_runs_seconds=3600.0, sweep_seconds=0.02) as runs:
+        run = await ended(runs, (await runs.start(new_run())).id)
+        await asyncio.sleep(0.7)  # by then it leads, and has swept
+        assert (await runs.get(run.id)).state is RunState.SUCCEEDED
+
+
+def forgotten() -> float:
+    """Count the runs that this process has let go of."""
+    (family,) = meters.RUNS_FORGOTTEN.collect()
+    return family.samples[0].value
 
 
 def kept_in(folder: Path, word: bytes) -> bool:
