@@ -173,3 +173,27 @@ async def test_keeping_everything_is_said_column_by_column(pipe: Pipe, source: D
     assert {column["name"]: column["treatment"] for column in columns} == dict.fromkeys(
         ("id", "tax_id", "email"), "keep"
     )
+
+
+async def test_no_value_is_in_what_a_failed_run_leaves_anywhere(
+    product: Product, pipe: Pipe, source: Database, target: Database
+) -> None:
+    value = "Zq7w-81-in-the-rows"
+    source.run(f"""CREATE TABLE twice (id int, name text); INSERT INTO twice VALUES (1, '{value}'), (2, '{value}');
+        CREATE TABLE computed (id int, name text); INSERT INTO computed VALUES (1, '{value}')""")
+    target.run("""CREATE TABLE twice (id int, name text UNIQUE);
+        CREATE TABLE computed (id int, name text, made int GENERATED ALWAYS AS (name::int) STORED)""")
+    said: dict[str, bytes] = {}
+    for dataset in ("twice", "computed"):
+        failure = await pipe.fails(pipe.document(KEEP_ALL, [f"public.{dataset}"], structure="keep"))
+        assert failure["code"] == "store-data-rejected"
+    runs = (await pipe.api.ask("GET", "/v1/runs", params={"pipeline": pipe.name}))["items"]
+    assert len(runs) == 2
+    for run in runs:
+        for part in ("", "/datasets", "/partitions", "/log", "/events"):
+            answer = await pipe.api.http.get(path := f"/v1/runs/{run['id']}{part}")
+            assert answer.status_code == 200
+            said[path] = answer.content
+    said |= await product.said()
+    assert any(b"store-data-rejected" in words for words in said.values())
+    assert [place for place, words in said.items() if value.encode() in words] == []

@@ -201,11 +201,12 @@ class Told:
 async def assert_silent(system: System, told: Told, *canaries: str) -> None:
     """Assert that no canary is in an answer, a log or a metric."""
     metrics = [(await process.metrics()).text for process in (system.connector, system.transform, system.anonymizer)]
-    for place, words in (
-        ("an answer", "\n".join(told.words)),
-        ("a log", system.logs()),
-        ("a metric", "".join(metrics)),
+    for place, words, found in (
+        ("an answer", "\n".join(told.words), "elute"),
+        ("a log", system.logs(), "request failed"),
+        ("a metric", "".join(metrics), "elute_errors_total"),
     ):
+        assert found in words, f"{place} was not read"
         for canary in canaries or CANARIES:
             at = words.lower().find(canary.lower())
             assert at < 0, f"{canary} is in {place}: {words[max(0, at - 300) : at + 100]}"
