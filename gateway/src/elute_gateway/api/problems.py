@@ -18,7 +18,7 @@ from elute_wire.reports import Recovery, Severity
 from elute_wire.telemetry import request_id
 
 MEDIA_TYPE = "application/problem+json"
-_RETRY_SECONDS = 2
+_RETRY_SECONDS = 1
 """When a request that failed for a passing reason may come again."""
 
 

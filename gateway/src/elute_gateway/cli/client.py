@@ -1,6 +1,9 @@
 """A client of the public API, on the standard library: importing httpx alone would cost a command its first answer.
 
 Where the API is: `ELUTE_URL` and `ELUTE_API_KEY`, else what `elute up` has written into its state folder.
+
+A call that may be repeated is repeated while the API says that it may come again later (`Retry-After`), or is not there
+for a moment: a service that restarts costs its callers a wait, and a line that says so.
 """
 
 from __future__ import annotations
@@ -8,12 +11,12 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
+from elute_gateway.cli.patience import NotNow, Patience, patiently
 from elute_wire.errors import (
     BY_CODE,
     EluteError,
@@ -28,8 +31,9 @@ from elute_wire.errors import (
 URL, API_KEY, STATE = "ELUTE_URL", "ELUTE_API_KEY", "ELUTE_STATE"
 _TIMEOUT_SECONDS = 120.0
 _PATIENCE_SECONDS = 60.0
-"""How long a watcher tries to reach a gateway that has gone away: runs survive that, so their watchers do."""
-_PAUSE_SECONDS = 0.5
+"""How long a call is repeated; a watcher too goes on for so long without an event: runs survive that."""
+_REACH_SECONDS = 15.0
+"""How long a call is repeated while nobody answers at all: a gateway starts in a few seconds, or is not there."""
 
 _DATA, _END = b"data: ", b": end\n"
 
@@ -90,21 +94,30 @@ class Api:
         Raises:
             EluteError: What the API answers, or that it does not.
         """
-        return self._call("GET", path, query=query)
+        return patiently(lambda: self._call("GET", path, query=query))
 
-    def post(
-        self, path: str, body: object = None, *, query: Query | None = None, headers: Mapping[str, str] | None = None
-    ) -> Any:  # noqa: ANN401 - JSON
-        """Post a JSON body.
+    def post(self, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Post a JSON body, once.
 
         Raises:
             EluteError: What the API answers, or that it does not.
         """
-        content = json.dumps(body).encode() if body is not None else b""
-        return self._call("POST", path, content, query, {"Content-Type": "application/json", **(headers or {})})
+        try:
+            return self._post(path, body, {})
+        except NotNow as why:
+            raise why.error from None
+
+    def post_again(self, path: str, body: object = None, key: str = "") -> Any:  # noqa: ANN401 - JSON
+        """Post a JSON body that may be posted again: it changes nothing, or a key says that it is the same request.
+
+        Raises:
+            EluteError: What the API answers, or that it does not.
+        """
+        headers = {"Idempotency-Key": key} if key else {}
+        return patiently(lambda: self._post(path, body, headers))
 
     def post_document(self, path: str, file: Path, query: Query | None = None) -> Any:  # noqa: ANN401 - JSON
-        """Post a pipeline file, as JSON if its name says so, else as YAML.
+        """Post a pipeline file, as JSON if its name says so, else as YAML; the same file again changes nothing.
 
         Raises:
             InvalidRequest: The file cannot be read.
@@ -115,7 +128,7 @@ class Api:
         except OSError as error:
             raise InvalidRequest(f"reading {file}: {os.strerror(error.errno or 0)}") from None
         kind = "application/json" if file.suffix == ".json" else "application/yaml"
-        return self._call("POST", path, content, query, {"Content-Type": kind})
+        return patiently(lambda: self._call("POST", path, content, query, {"Content-Type": kind}))
 
     def delete(self, path: str) -> None:
         """Delete a resource.
@@ -123,7 +136,10 @@ class Api:
         Raises:
             EluteError: What the API answers, or that it does not.
         """
-        self._call("DELETE", path)
+        try:
+            self._call("DELETE", path)
+        except NotNow as why:
+            raise why.error from None
 
     def items(self, path: str, query: Query | None = None) -> Iterator[dict[str, Any]]:
         """Return the items of a list, page by page.
@@ -148,22 +164,22 @@ class Api:
         Raises:
             EluteError: What the API answers, or that it does not for too long.
         """
-        give_up = time.monotonic() + _PATIENCE_SECONDS
+        patience = Patience()
         while True:
+            # What the stream has come to when it ends without its end: its gateway leaves, or is gone.
+            why = NotNow(ServiceUnavailable(f"watching {path}: the stream broke off"), 0.0, _PATIENCE_SECONDS)
             try:
                 for line in self._stream(path, query, after):
-                    give_up = time.monotonic() + _PATIENCE_SECONDS
+                    patience.progress()
                     if line == _END:
                         return
                     if line.startswith(_DATA) and line.endswith(b"\n"):
                         event = json.loads(line[len(_DATA) :])
                         after = event["number"]
                         yield event
-            except ServiceUnavailable:
-                if time.monotonic() > give_up:
-                    raise
-            # It broke off, or its gateway leaves: that one's successor goes on after the last event.
-            time.sleep(_PAUSE_SECONDS)
+            except NotNow as told:
+                why = NotNow(told.error, told.after_seconds, _PATIENCE_SECONDS)
+            patience.wait(why)
 
     def _stream(self, path: str, query: Query | None, after: int) -> Iterator[bytes]:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
@@ -171,9 +187,13 @@ class Api:
         try:
             yield from response
         except (OSError, http.client.HTTPException):
-            raise self._away() from None
+            return
         finally:
             connection.close()
+
+    def _post(self, path: str, body: object, headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
+        content = json.dumps(body).encode() if body is not None else b""
+        return self._call("POST", path, content, headers={"Content-Type": "application/json", **headers})
 
     def _call(
         self,
@@ -187,7 +207,7 @@ class Api:
         try:
             body = response.read()
         except (OSError, http.client.HTTPException):
-            raise self._away() from None
+            raise self._unheard() from None
         finally:
             connection.close()
         return json.loads(body) if body else None
@@ -203,13 +223,17 @@ class Api:
             response = connection.getresponse()
             if response.status < 400:
                 return connection, response
-            raise _told(response.status, response.read())
+            error, after = _told(response.status, response.read()), response.getheader("Retry-After", "")
         except (OSError, http.client.HTTPException):
             connection.close()
-            raise self._away() from None
-        except EluteError:
-            connection.close()
-            raise
+            raise self._unheard() from None
+        connection.close()
+        if after.isascii() and after.isdigit():
+            raise NotNow(error, float(after), _PATIENCE_SECONDS)
+        raise error
+
+    def _unheard(self) -> NotNow:
+        return NotNow(self._away(), 0.0, _REACH_SECONDS)
 
     def _away(self) -> ServiceUnavailable:
         return ServiceUnavailable(

@@ -138,7 +138,7 @@ def discover(name: str, schema: str, *, columns: bool, as_json: bool) -> None:
 
 
 def _check(api: Api, name: str, role: str) -> None:
-    answer = api.post(f"/connections/{segment(name)}/check", {"role": role})
+    answer = api.post_again(f"/connections/{segment(name)}/check", {"role": role})
     show_problems(answer["problems"])
     if not answer["usable"]:
         raise click.exceptions.Exit(1)

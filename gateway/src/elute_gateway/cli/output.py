@@ -58,6 +58,11 @@ def complain(error: EluteError) -> None:
         click.echo(f"  {error.hint}", err=True)
 
 
+def say_waiting(error: EluteError, seconds: float) -> None:
+    """Print to stderr what is waited for, and how long at most."""
+    click.secho(f"waiting, for up to {span(seconds)}: {error.message}", fg="yellow", err=True)
+
+
 def amount(size: float) -> str:
     """Write bytes in a few characters."""
     for unit in ("B", "kB", "MB", "GB"):

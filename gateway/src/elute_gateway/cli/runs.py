@@ -37,7 +37,7 @@ def run(file: Path, *, accept: bool, detach: bool) -> None:
         raise click.exceptions.Exit(1)
     saved = api.post_document("/pipelines", file, {"accept": "true"} if accept else None)["pipeline"]
     order = {"pipeline": saved["name"], "version": saved["version"]}
-    started = api.post("/runs", order, headers={"Idempotency-Key": secrets.token_hex(16)})
+    started = api.post_again("/runs", order, key=secrets.token_hex(16))
     if detach:
         click.echo(started["id"])
         return
