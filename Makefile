@@ -34,7 +34,7 @@ test: $(INSTALLED) ## run the tests on embedded servers and print their coverage
 	@mkdir -p build
 	$(BIN)/pytest -q -m "not slow" --cov --cov-report=term:skip-covered --cov-report=json:build/coverage.json
 
-CHECKS := check-style check-types check-layers check-protos check-sizes check-links check-locks check-paths check-reference
+CHECKS := check-style check-types check-layers check-protos check-sizes check-links check-locks check-paths check-dependencies check-reference
 
 .PHONY: check $(CHECKS)
 check: $(INSTALLED) ## lint, type-check and prove the architecture; writes nothing
@@ -51,7 +51,7 @@ check-protos:
 	$(BIN)/python -m tools.check_protos
 check-reference:
 	@for page in $(PAGES); do $(BIN)/python -m $$page --check || stale=1; done; exit $${stale:-0}
-check-sizes check-links check-locks check-paths: check-%:
+check-sizes check-links check-locks check-paths check-dependencies: check-%:
 	$(BIN)/python -m tools.check_$*
 
 .PHONY: fmt

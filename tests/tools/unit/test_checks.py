@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tools import check_coverage, check_links, check_locks, check_paths, check_sizes
+from tools import check_coverage, check_dependencies, check_links, check_locks, check_paths, check_sizes
 from tools.audit import vulnerable
 
 _HASH = "--hash=sha256:" + "0" * 64
@@ -132,3 +132,39 @@ def test_a_known_vulnerability_is_named_with_the_version_that_mends_it() -> None
         {"name": "ours", "skip_reason": "not in the index"},
     ]
     assert list(vulnerable(dependencies)) == [("left 1.0", "CVE-1, mended in 1.1")]
+
+
+def test_an_import_that_its_distribution_does_not_declare_is_found(repository: Path, write: Write) -> None:
+    write(
+        "svc/pyproject.toml",
+        """[project]
+name = "our-service"
+dependencies = ["our_wire==1", "Google.Things>=2", "driver[fast]>=1"]
+[project.optional-dependencies]
+extra = ["sometimes"]
+""",
+    )
+    write("wire/pyproject.toml", '[project]\nname = "our-wire"\n')
+    write("wire/src/our_things/__init__.py", "import installed\n")
+    write(
+        "svc/src/our_service/part.py",
+        "import os, google.things\nfrom our_things import x\nfrom . import y\n"
+        "def late():\n    import sometimes, driver.fast\n    from undeclared.part import z\n    import unknown\n",
+    )
+    installed = {
+        "google": ["google-things", "google-others"],
+        "driver": ["driver"],
+        "sometimes": ["sometimes"],
+        "undeclared": ["undeclared"],
+        "installed": ["installed"],
+    }
+    found = list(check_dependencies.undeclared(repository, installed))
+    assert sorted((str(finding.path), finding.line, finding.objection.split(",")[0]) for finding in found) == [
+        ("svc/src/our_service/part.py", 6, "imports undeclared"),
+        ("svc/src/our_service/part.py", 7, "imports unknown"),
+        ("wire/src/our_things/__init__.py", 1, "imports installed"),
+    ]
+
+
+def test_this_repository_declares_what_it_imports() -> None:
+    assert list(check_dependencies.undeclared()) == []
