@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ import httpx
 from elute_gateway.embedded.postgresql import LOOPBACK, SUPERUSER, free_port
 from elute_gateway.embedded.supervisor import Child
 from elute_gateway.embedded.system import KEY_RING, LocalSystem
-from elute_wire.identity import ServiceName
 from tests.support.postgresql import Database
 
 Body = dict[str, Any]
@@ -46,25 +45,11 @@ class Refused(Exception):
         return {problem["code"] for problem in self.body.get("problems", ())}
 
 
-class MeasuredSystem(LocalSystem):
-    """The local system, whose processes answer `/metrics` too."""
-
-    def __init__(self, state: Path) -> None:
-        super().__init__(state, port=free_port())
-        self.metrics: dict[str, str] = {}
-
-    def _child(self, name: ServiceName) -> Child:
-        child = super()._child(name)
-        address = f"{LOOPBACK}:{free_port()}"
-        self.metrics[name] = f"http://{address}/metrics"
-        return replace(child, environment={**child.environment, "ELUTE_METRICS_ADDRESS": address})
-
-
 class Product:
     """A running system, on an event loop of its own: it brings dead processes back whatever the tests do."""
 
     def __init__(self, state: Path) -> None:
-        self.local = MeasuredSystem(state)
+        self.local = LocalSystem(state, port=free_port())
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="elute", daemon=True)
 
@@ -97,8 +82,8 @@ class Product:
         ]
         said = {str(path.relative_to(self.local.state)): path.read_bytes() for path in files}
         async with httpx.AsyncClient() as http:
-            for name, address in self.local.metrics.items():
-                answer = await http.get(address)
+            for name, port in self.local.metrics_ports.items():
+                answer = await http.get(f"http://{LOOPBACK}:{port}/metrics")
                 assert answer.status_code == 200
                 said[f"{name} /metrics"] = answer.content
         return said

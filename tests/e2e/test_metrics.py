@@ -7,6 +7,7 @@ import asyncio
 import httpx
 import pytest
 
+from elute_gateway.embedded.postgresql import LOOPBACK
 from elute_gateway.embedded.system import KEY_RING
 from elute_wire.identity import ServiceName
 from tests.e2e.product import Body, Pipe, Product
@@ -26,8 +27,9 @@ CLEAN: Body = {"public.people": [{"clean_text": {"columns": ["email"], "trim": T
 
 
 async def scraped(product: Product) -> Exposition:
+    place = f"http://{LOOPBACK}:{product.local.metrics_ports[ServiceName.GATEWAY]}/metrics"
     async with httpx.AsyncClient() as http:
-        return Exposition((await http.get(product.local.metrics[ServiceName.GATEWAY])).text)
+        return Exposition((await http.get(place)).text)
 
 
 async def restarted(product: Product) -> Exposition:
@@ -76,7 +78,7 @@ async def test_a_run_is_counted_and_leaves_nothing_open(product: Product, pipe: 
     assert counted['elute_http_requests_total{operation="startRun",status="2xx"}'] == 1
     assert counted['elute_http_request_seconds_count{operation="startRun"}'] == 1
     assert counted['elute_http_requests_total{operation="unmatched",status="2xx"}'] == 0
-    for gauge in ("elute_runs_active", "elute_partitions_loading", "elute_snapshot_age_seconds"):
+    for gauge in ("elute_runs_active", "elute_partitions_loading", "elute_run_snapshot_age_seconds"):
         assert after.series[gauge] == 0, gauge
 
 
@@ -101,5 +103,5 @@ async def test_an_open_run_is_shown(product: Product, pipe: Pipe, source: Databa
             await asyncio.sleep(0.05)
     assert shown["elute_runs_active"] == 1
     assert shown["elute_partitions_oldest_seconds"] >= 0
-    assert shown["elute_snapshot_age_seconds"] > 0
+    assert shown["elute_run_snapshot_age_seconds"] > 0
     await pipe.api.ended(run_id)

@@ -21,7 +21,7 @@ PARTITIONS_LOADING = metrics.gauge("elute_partitions_loading", "Partitions that 
 CLAIMS = metrics.counter("elute_partition_claims_total", "Partitions that this gateway has claimed.")
 ATTEMPTS = metrics.counter("elute_partition_attempts_total", "Attempts to load a partition, by outcome.", ["outcome"])
 ERRORS = metrics.counter("elute_run_errors_total", "Errors that runs met, survived ones included.", ["code"])
-SNAPSHOT_AGE = metrics.gauge("elute_snapshot_age_seconds", "Age of the oldest snapshot that runs here read under.")
+SNAPSHOT_AGE = metrics.gauge("elute_run_snapshot_age_seconds", "Age of the oldest snapshot that runs here read under.")
 CONNECTIONS_TO_RESEAL = metrics.gauge(
     "elute_connections_to_reseal", "Connections whose secret is not sealed to the key that this gateway was given."
 )
