@@ -105,6 +105,8 @@ async def test_a_cancelled_run_ends_its_copies_and_is_gone_on_with(
     failure = await pipe.fails()
     assert "half-loaded" in failure["message"]
     assert run_id in failure["message"]
+    assert f"elute runs resume {run_id}" in failure["hint"]
+    assert f"elute runs repair {run_id}" in failure["hint"]
 
     await pipe.api.ask("POST", f"/v1/runs/{run_id}/resume")
     await assert_succeeds(pipe, run_id, source, target)

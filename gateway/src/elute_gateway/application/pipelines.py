@@ -254,11 +254,12 @@ class PipelineUseCases:
             pinned = policy_from_json((await self.policies.get(saved.version.name, policy_version)).text)
         planned = await self._planned(document, pipeline, pinned, Pinning.EXACT)
         if planned.plan is None or not planned.runnable:
-            changed = bool(planned.plan and planned.plan.changes)
-            kind, hint = (CatalogChanged, "save the pipeline again") if changed else (PlanRefused, "mend it first")
             problems = with_lines(planned)
-            told = "; ".join(problem.message for problem in errors(problems)[:3])
-            raise kind(f"planning pipeline {name}: {told}", hint=hint, problems=problems)
+            first, *more = errors(problems)
+            message = "; ".join([f"planning pipeline {name}: {first.message}", *(one.message for one in more[:2])])
+            if planned.plan and planned.plan.changes:
+                raise CatalogChanged(message, hint="save the pipeline again", problems=problems)
+            raise PlanRefused(message, hint=first.hint or "mend it first", problems=problems)
         return planned.plan
 
     async def _planned(

@@ -92,7 +92,8 @@ def overlaps(markers: Sequence[RunMarker], datasets: Sequence[DatasetName], *, r
         Problem(
             code="half-loaded",
             message=f"{name} is half-loaded by run {marker.run_id} since {marker.started:%Y-%m-%d %H:%M:%S} UTC",
-            hint="resume that run, or bring its target back with `elute runs repair`",
+            hint=f"go on with `elute runs resume {marker.run_id}`, "
+            f"or bring the target back to valid keys with `elute runs repair {marker.run_id}`",
             dataset=str(name),
         )
         for marker in markers
