@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
-import adbc_driver_postgresql
 import asyncpg
 import pyarrow as pa
-from adbc_driver_postgresql import dbapi
 
 from elute_connector.connectors.postgresql.catalog import discover
-from elute_connector.connectors.postgresql.client import Config, Secrets, connect, libpq_url
+from elute_connector.connectors.postgresql.client import Config, Secrets, connect
 from elute_connector.connectors.postgresql.codecs.families import logical_of
+from elute_connector.connectors.postgresql.copy_binary import FieldReader, Fields
 from elute_connector.connectors.postgresql.lanes import CopyFormat, Refused, Typed, Use, choose_lane, copy_format
+from elute_connector.connectors.postgresql.readers import Reader
 from elute_connector.connectors.postgresql.rows import TargetColumn, row_writer
 from elute_connector.connectors.postgresql.selection import SelectedColumn, Selection
 from elute_connector.domain.catalog import Column, Dataset
@@ -45,13 +45,16 @@ async def dataset_of(database: Database, table: str) -> Dataset:
     return found
 
 
-def read_batches(database: Database, statement: str, batch_bytes: int = 1 << 20) -> list[pa.RecordBatch]:
-    """Run a SELECT through ADBC with the pinned settings."""
-    url = libpq_url(config_of(database), Secrets(), application_name="test")
-    hint = adbc_driver_postgresql.StatementOptions.BATCH_SIZE_HINT_BYTES.value
-    with dbapi.connect(url) as connection, connection.cursor(adbc_stmt_kwargs={hint: str(batch_bytes)}) as cursor:
-        cursor.execute(statement)
-        return list(cursor.fetch_record_batch())
+async def read_fields(database: Database, columns: Sequence[str], statement: str, piece_bytes: int) -> list[Fields]:
+    """Run a SELECT in a session with the pinned settings, and take its answer apart."""
+    reader, fields = Reader(config_of(database), Secrets()), FieldReader(columns)
+    try:
+        async with reader.copied(statement, piece_bytes) as lists:
+            found = [fields.read(pieces) async for pieces in lists]
+        fields.finish()
+    finally:
+        await reader.discard()
+    return found
 
 
 def use_of(column: Column, touched: Sequence[str] | None) -> Use:
@@ -91,10 +94,9 @@ async def carry(
     carried = [column.type for column in read.columns if lanes[column.name] is Lane.WIRE]
     form = CopyFormat.TEXT if text else copy_format(carried)
     selection = Selection([SelectedColumn(column, lanes[column.name]) for column in read.columns], form)
-    batches = [
-        change(selection.decode(batch))
-        for batch in read_batches(source, selection.statement(read.name, leaf_only=True), batch_bytes)
-    ]
+    statement = selection.statement(read.name, leaf_only=True)
+    found = await read_fields(source, selection.schema.names, statement, batch_bytes)
+    batches = [change(selection.decode(fields)) for fields in found if fields.rows]
     columns = [TargetColumn(field_facts(field), targets[field.name].type) for field in selection.schema]
     writer = row_writer(form, columns)
 

@@ -71,6 +71,8 @@ async def opened(settings: ConnectorSettings) -> AsyncIterator[ConnectorService]
             peers,
             large_messages=ByteSemaphore(settings.large_message_bytes),
         )
+        if settings.connector_address is None:
+            peers.own_stages = stages.openers()
         yield ConnectorService(ConnectorServicer(stores, leases, keys, peers), stages, leases)
 
 

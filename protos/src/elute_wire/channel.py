@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 import grpc
 import grpc.aio
 
+from elute.v1 import stage_pb2
 from elute_wire.address import Address
 from elute_wire.errors import InvalidRequest
 from elute_wire.identity import ServiceName
@@ -61,6 +62,12 @@ _CHANNEL_OPTIONS = (
 _ROUND_ROBIN = ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]}))
 
 _AnyCall = TypeVar("_AnyCall", bound=grpc.aio.Call)
+
+Messages: TypeAlias = AsyncGenerator[bytes, None]
+"""The frames of an open stage, the trailer last; raises what the stage raises."""
+
+StageOpener: TypeAlias = Callable[[stage_pb2.OpenRequest], Messages]
+"""Opens a stage of this process."""
 
 
 class ServiceChannel(grpc.aio.Channel):
@@ -115,7 +122,11 @@ class ServiceChannel(grpc.aio.Channel):
 
 
 class Peers:
-    """The channels to the services that the settings name, one each, opened when first asked for."""
+    """The channels to the services that the settings name, one each, opened when first asked for.
+
+    Attributes:
+        own_stages: What opens the stages of this process, by operation; another process is called for all others.
+    """
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._certificates = Certificates.read(settings)
@@ -125,6 +136,11 @@ class Peers:
             ServiceName.ANONYMIZER: settings.anonymizer_address,
         }
         self._channels: dict[ServiceName, ServiceChannel] = {}
+        self.own_stages: Mapping[str, StageOpener] = {}
+
+    def opener(self, operation: str) -> StageOpener | None:
+        """Return what opens an operation's stages in this process; None for one that another service owns."""
+        return self.own_stages.get(operation)
 
     def channel(self, service: ServiceName) -> grpc.aio.Channel:
         """Return the channel to a service.

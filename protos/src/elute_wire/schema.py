@@ -3,12 +3,16 @@
 A column travels in one of two lanes. In the *wire lane* it is opaque `binary`: the bytes of the source's own
 binary format, which only the sink reads. In the *typed lane* it is one of the `LogicalType`s below, and steps
 and techniques may touch it.
+
+Where every column of a dataset is kept, nobody needs them apart: such a stream may be *packed*. Its only field holds
+whole rows, as the bytes that the sink writes, and describes the columns in them as fields of their own would.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +23,7 @@ LANE_KEY = b"elute.lane"
 LOGICAL_KEY = b"elute.logical"
 TREATMENT_KEY = b"elute.treatment"
 POLICY_KEY = b"elute.policy"
+PACKED_KEY = b"elute.packed"
 
 KEPT = "keep"
 """The treatment of a column that the policy keeps as it is; any other treatment is a rule's JSON pointer."""
@@ -139,3 +144,35 @@ def field_facts(field: pa.Field[Any]) -> FieldFacts:
     if field.type != facts.arrow_type:
         raise ValueError(f"field {field.name!r} is {field.type}, its metadata says {facts.arrow_type}")
     return facts
+
+
+def packed_schema(columns: Sequence[FieldFacts]) -> pa.Schema:
+    """Build the schema of a packed stream.
+
+    Args:
+        columns: The facts of the columns that its rows hold, all in the wire lane, in their order.
+    """
+    described = json.dumps([asdict(facts) for facts in columns])
+    return pa.schema([pa.field("rows", pa.binary(), metadata={PACKED_KEY: described.encode()})])
+
+
+def is_packed(schema: pa.Schema) -> bool:
+    """Whether a stream of this schema is packed."""
+    return len(schema) == 1 and PACKED_KEY in (schema.field(0).metadata or {})
+
+
+def stream_facts(schema: pa.Schema) -> list[FieldFacts]:
+    """Read the facts of a stream's columns, packed or not.
+
+    Raises:
+        ValueError: A field lacks Elute's metadata, or its Arrow type is not the one that its metadata names.
+    """
+    if not is_packed(schema):
+        return [field_facts(field) for field in schema]
+    try:
+        return [
+            FieldFacts(**{**facts, "lane": Lane(facts["lane"]), "logical": LogicalType(facts["logical"])})
+            for facts in json.loads((schema.field(0).metadata or {})[PACKED_KEY])
+        ]
+    except (KeyError, TypeError, ValueError):
+        raise ValueError("the field of a packed stream does not describe its columns") from None

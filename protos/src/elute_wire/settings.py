@@ -69,7 +69,7 @@ class ServiceSettings(BaseSettings):
         tls_ca_file: The authorities that every peer's certificate must come from, PEM.
         listen_address: Where the service is called, `unix:<path>` or `<host>:<port>`.
         metrics_address: Where `/metrics`, `/livez` and `/readyz` answer over HTTP; unset for nowhere.
-        connector_address: Where the connector service is.
+        connector_address: Where the connector service is; unset for a connector that reads for its own loads itself.
         transform_address: Where the transform service is.
         anonymizer_address: Where the anonymizer service is.
         threads: Threads for blocking work.

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from elute.v1 import stage_pb2
 from elute_wire.ahead import made_ahead
+from elute_wire.channel import Messages, StageOpener
 from elute_wire.errors import EluteError, InvalidRequest, Place
 from elute_wire.frames import MAX_PAYLOAD_BYTES, FrameEncoder
 from elute_wire.limits import ByteSemaphore
@@ -50,7 +51,11 @@ class StageServicer:
         service, name = OPEN_METHOD[1:].split("/")
         return grpc.method_handlers_generic_handler(service, {name: method})
 
-    async def open(self, request: stage_pb2.OpenRequest, _: object) -> AsyncIterator[bytes]:
+    def openers(self) -> dict[str, StageOpener]:
+        """Return what opens the stages of this service for callers in this process, by operation."""
+        return {operation: lambda request: self.open(request, None) for operation in self._operations}
+
+    async def open(self, request: stage_pb2.OpenRequest, _: object) -> Messages:
         """Open a stage and yield its frames, the trailer last."""
         stage, context = request.stage, request.context
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ import grpc
 import pyarrow as pa
 
 from elute.v1 import stage_pb2
+from elute_wire.channel import Messages, StageOpener
 from elute_wire.errors import EluteError, InvalidRequest, StreamCorrupted, StreamTruncated
 from elute_wire.frames import FrameDecoder
 from elute_wire.identity import ServiceName
@@ -78,8 +79,9 @@ class Channels(Protocol):
         """Return the channel to a service."""
         ...
 
-
-_Call = grpc.aio.UnaryStreamCall[Any, Any]
+    def opener(self, operation: str) -> StageOpener | None:
+        """Return what opens an operation's stages in this process; None for one that another service owns."""
+        ...
 
 
 @asynccontextmanager
@@ -94,41 +96,55 @@ async def opened(stage: stage_pb2.Stage, context: stage_pb2.StreamContext, chann
     kind = stage.WhichOneof("operation") or "nothing"
     if kind not in OWNERS:
         raise InvalidRequest(f"opening a stage: no service opens {kind}")
-    call: _Call = channels.channel(OWNERS[kind]).unary_stream(
-        OPEN_METHOD, request_serializer=stage_pb2.OpenRequest.SerializeToString, response_deserializer=None
-    )(stage_pb2.OpenRequest(stage=stage, context=context))
-    try:
+    request = stage_pb2.OpenRequest(stage=stage, context=context)
+    opener = channels.opener(kind)
+    # A stage of this process needs no way over the network, only the frames and their proof.
+    pulling = opener(request) if opener else _called(channels.channel(OWNERS[kind]), request, kind)
+    async with aclosing(pulling) as messages:
         decoder = FrameDecoder()
         while decoder.schema is None:
-            decoder.feed(await _read(call, kind, from_rpc))
+            decoder.feed(await _next(messages, kind))
         policy_digest = (decoder.schema.metadata or {}).get(POLICY_KEY, b"")
         tally = Tally()
-        async with aclosing(_received(call, decoder, tally, policy_digest, kind)) as items:
+        async with aclosing(_received(messages, decoder, tally, policy_digest, kind)) as items:
             yield Stream(decoder.schema, items, policy_digest, tally)
+
+
+async def _called(channel: grpc.aio.Channel, request: stage_pb2.OpenRequest, kind: str) -> Messages:
+    call: grpc.aio.UnaryStreamCall[Any, Any] = channel.unary_stream(
+        OPEN_METHOD, request_serializer=stage_pb2.OpenRequest.SerializeToString, response_deserializer=None
+    )(request)
+    failure = from_rpc
+    try:
+        while True:
+            try:
+                message = await call.read()
+            except grpc.aio.AioRpcError as error:
+                raise failure(error, f"pulling from {kind}", OWNERS[kind]) from None
+            if not isinstance(message, bytes):
+                return
+            yield message
+            failure = from_stream
     finally:
         call.cancel()
 
 
-async def _read(call: _Call, kind: str, failure: Callable[[grpc.aio.AioRpcError, str, str], EluteError]) -> bytes:
-    doing = f"pulling from {kind}"
-    try:
-        message = await call.read()
-    except grpc.aio.AioRpcError as error:
-        raise failure(error, doing, OWNERS[kind]) from None
-    if not isinstance(message, bytes):
-        raise StreamTruncated(f"{doing}: the stream ended without its trailer")
+async def _next(messages: Messages, kind: str) -> bytes:
+    message = await anext(messages, None)
+    if message is None:
+        raise StreamTruncated(f"pulling from {kind}: the stream ended without its trailer")
     return message
 
 
 async def _received(
-    call: _Call,
+    messages: Messages,
     decoder: FrameDecoder,
     tally: Tally,
     policy_digest: bytes,
     kind: str,
 ) -> AsyncGenerator[Item, None]:
     while decoder.trailer is None:
-        item = decoder.feed(await _read(call, kind, from_stream))
+        item = decoder.feed(await _next(messages, kind))
         tally.rows, tally.payload_bytes = decoder.rows, decoder.payload_bytes
         if isinstance(item, pa.RecordBatch | stage_pb2.Rejected):
             yield item
@@ -137,14 +153,14 @@ async def _received(
     tally.counts.extend(trailer.stages)
     if trailer.policy_digest != policy_digest:
         raise StreamCorrupted(f"pulling from {kind}: the trailer names another policy than the schema")
-    await _left(call)
+    await _left(messages)
 
 
-async def _left(call: _Call) -> None:
+async def _left(messages: Messages) -> None:
     """Let the stage leave in order: cancelled after its trailer, it would throw away what it means to use again."""
-    with suppress(grpc.aio.AioRpcError, TimeoutError):
+    with suppress(EluteError, TimeoutError):
         async with asyncio.timeout(_LEAVING_SECONDS):
-            await call.read()
+            await anext(messages, None)
 
 
 class Processor(Protocol):

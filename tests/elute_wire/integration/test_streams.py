@@ -1,9 +1,9 @@
-"""A stage that was read to its end leaves in order; one that is left early is cancelled."""
+"""A stage that was read to its end leaves in order; one that is left early is cancelled: one's own too."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 
 from elute.v1 import stage_pb2
 from elute_wire.address import Address
-from elute_wire.channel import ServiceChannel
+from elute_wire.channel import ServiceChannel, StageOpener
 from elute_wire.identity import ServiceName
 from elute_wire.limits import ByteSemaphore
 from elute_wire.stage_service import StageServicer
@@ -29,6 +29,7 @@ class Slow:
 
     left: list[str] = field(default_factory=list)
     address: Address | None = None
+    own: Mapping[str, StageOpener] = field(default_factory=dict)
 
     @asynccontextmanager
     async def operation(
@@ -51,9 +52,12 @@ class Slow:
         assert self.address is not None
         return ServiceChannel(self.address, None)
 
+    def opener(self, operation: str) -> StageOpener | None:
+        return self.own.get(operation)
 
-@pytest.fixture
-async def slow(tmp_path: Path) -> AsyncIterator[Slow]:
+
+@pytest.fixture(params=["called", "own"])
+async def slow(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Slow]:
     service = Slow()
     servicer = StageServicer({"extract": service.operation}, service, large_messages=ByteSemaphore(1 << 20))
     server = grpc.aio.server()
@@ -61,6 +65,8 @@ async def slow(tmp_path: Path) -> AsyncIterator[Slow]:
     server.add_insecure_port(f"unix:{tmp_path}/slow")
     service.address = Address.parse(f"unix:{tmp_path}/slow")
     await server.start()
+    if request.param == "own":
+        service.own = servicer.openers()
     yield service
     await server.stop(None)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pyarrow as pa
 
@@ -16,7 +15,17 @@ from elute_anonymizer.domain.columns import Column
 from elute_anonymizer.domain.keys import KeyRing
 from elute_anonymizer.domain.technique import Cells, ColumnFacts, Technique
 from elute_wire.errors import InternalFault, Place, PlanRefused, Problem, ValueRejected
-from elute_wire.schema import KEPT, FieldFacts, Lane, LogicalType, arrow_field, field_facts
+from elute_wire.schema import (
+    KEPT,
+    FieldFacts,
+    Lane,
+    LogicalType,
+    arrow_field,
+    field_facts,
+    is_packed,
+    packed_schema,
+    stream_facts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,7 @@ def compile_policy(policy: Policy, schema: pa.Schema, ring: KeyRing) -> Scrubber
         PlanRefused: The policy does not fit the schema; it carries every problem.
         KeyUnavailable: The ring lacks the policy's key version.
     """
-    fields = [_facts(policy, field) for field in schema]
+    fields = _facts(policy, schema)
     examination = examine(policy, [_column(field) for field in fields])
     if examination.problems:
         raise PlanRefused(
@@ -102,22 +111,26 @@ def compile_policy(policy: Policy, schema: pa.Schema, ring: KeyRing) -> Scrubber
         if treatment.pointer != KEPT
     }
     treated = [
-        arrow_field(replace(field, treatment=treatment.pointer))
+        replace(field, treatment=treatment.pointer)
         for field, treatment in zip(fields, examination.treatments, strict=True)
     ]
-    return Scrubber(policy.dataset, schema, pa.schema(treated).with_metadata(schema.metadata), lenses)
+    if is_packed(schema) and lenses:
+        raise PlanRefused(f"scrubbing dataset {policy.dataset}: rows that came packed can only be kept")
+    made = packed_schema(treated) if is_packed(schema) else pa.schema(map(arrow_field, treated))
+    return Scrubber(policy.dataset, schema, made.with_metadata(schema.metadata), lenses)
 
 
-def _facts(policy: Policy, field: pa.Field[Any]) -> FieldFacts:
+def _facts(policy: Policy, schema: pa.Schema) -> list[FieldFacts]:
     try:
-        facts = field_facts(field)
+        columns = stream_facts(schema)
     except ValueError as error:
         raise PlanRefused(f"scrubbing dataset {policy.dataset}: {error}") from None
-    if facts.treatment is not None:
-        message = f"column {facts.name} comes with a treatment, which only the anonymizer gives"
-        problem = Problem("treated-before", message, dataset=policy.dataset, column=facts.name)
-        raise PlanRefused(f"scrubbing dataset {policy.dataset}: {message}", problems=(problem,))
-    return facts
+    for facts in columns:
+        if facts.treatment is not None:
+            message = f"column {facts.name} comes with a treatment, which only the anonymizer gives"
+            problem = Problem("treated-before", message, dataset=policy.dataset, column=facts.name)
+            raise PlanRefused(f"scrubbing dataset {policy.dataset}: {message}", problems=(problem,))
+    return columns
 
 
 def _column(field: FieldFacts) -> ColumnFacts:

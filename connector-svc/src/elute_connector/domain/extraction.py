@@ -69,6 +69,8 @@ class Extraction:
         where: A boolean SQL expression; empty for all rows.
         limit_rows: The most rows; 0 for all.
         text_mode: Whether values travel as the text of their output functions.
+        packed: Whether whole rows travel as the bytes that the sink writes; only without text mode, and where every
+            column travels in the wire lane.
         max_cell_bytes: The most bytes of one cell; 0 for no limit.
         batch_bytes: Bytes of a record batch to aim at.
     """
@@ -80,5 +82,6 @@ class Extraction:
     where: str = ""
     limit_rows: int = 0
     text_mode: bool = False
+    packed: bool = False
     max_cell_bytes: int = 0
     batch_bytes: int = 1024 * 1024

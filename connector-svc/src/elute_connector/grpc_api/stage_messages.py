@@ -60,7 +60,13 @@ def from_slice(message: stage_pb2.Slice, keys: SealingKeys) -> Slice:
 
 
 def from_extract(message: stage_pb2.Extract, context: stage_pb2.StreamContext, keys: SealingKeys) -> Extraction:
-    """Read what a source is asked for."""
+    """Read what a source is asked for.
+
+    Raises:
+        InvalidRequest: Rows are to be packed of which a column is read on the way, or is text.
+    """
+    if message.packed and (message.text_mode or any(column.lane != stage_pb2.LANE_WIRE for column in message.columns)):
+        raise InvalidRequest("reading packed rows: every column must be in the wire lane, and none of them text")
     return Extraction(
         dataset=from_name(message.dataset),
         slice=from_slice(message.slice, keys),
@@ -72,6 +78,7 @@ def from_extract(message: stage_pb2.Extract, context: stage_pb2.StreamContext, k
         where=message.filter,
         limit_rows=message.limit_rows,
         text_mode=message.text_mode,
+        packed=message.packed,
         max_cell_bytes=context.max_cell_bytes,
         batch_bytes=min(context.batch_bytes or _BATCH_BYTES, _MAX_BATCH_BYTES),
     )

@@ -76,6 +76,7 @@ def _extract(
             filter=dataset.filter,
             limit_rows=limit_rows,
             text_mode=dataset.text_mode,
+            packed=dataset.carried_whole and not limit_rows,
         )
     )
 

@@ -176,6 +176,12 @@ class DatasetPlan:
         return bool(self.rules)
 
     @property
+    def carried_whole(self) -> bool:
+        """Whether nobody on the way needs a column apart from its row: none is cleaned, scrubbed, converted or text."""
+        touched = self.steps or self.rules or self.text_mode or not self.extracted
+        return not touched and all(column.lane is Lane.WIRE for column in self.extracted)
+
+    @property
     def comparable(self) -> tuple[str, ...]:
         """The columns whose contents must be equal in source and target; empty when only rows can be counted.
 

@@ -193,7 +193,7 @@ class LocalSystem:
         )
 
     def _addresses(self, name: ServiceName) -> dict[str, str]:
-        peers = {f"ELUTE_{peer.upper()}_ADDRESS": self._socket(peer) for peer in _DATA_PLANE}
+        peers = {f"ELUTE_{peer.upper()}_ADDRESS": self._socket(peer) for peer in _DATA_PLANE if peer != name}
         return {**peers, "ELUTE_METRICS_ADDRESS": f"{LOOPBACK}:{self._metrics_ports[name]}"}
 
     def _environment(self, name: ServiceName) -> dict[str, str]:

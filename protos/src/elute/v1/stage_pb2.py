@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from elute.v1 import catalog_pb2 as elute_dot_v1_dot_catalog__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x65lute/v1/stage.proto\x12\x08\x65lute.v1\x1a\x16\x65lute/v1/catalog.proto\"W\n\x0bOpenRequest\x12\x1e\n\x05stage\x18\x01 \x01(\x0b\x32\x0f.elute.v1.Stage\x12(\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x17.elute.v1.StreamContext\"\x81\x01\n\rStreamContext\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x14\n\x0cpartition_id\x18\x02 \x01(\t\x12\x16\n\x0emax_cell_bytes\x18\x03 \x01(\x04\x12\x13\n\x0b\x62\x61tch_bytes\x18\x04 \x01(\r\x12\x1d\n\x15quarantine_public_key\x18\x05 \x01(\x0c\"\xda\x01\n\x05Stage\x12$\n\x07\x65xtract\x18\x01 \x01(\x0b\x32\x11.elute.v1.ExtractH\x00\x12(\n\ttransform\x18\x02 \x01(\x0b\x32\x13.elute.v1.TransformH\x00\x12(\n\tanonymize\x18\x03 \x01(\x0b\x32\x13.elute.v1.AnonymizeH\x00\x12*\n\nquarantine\x18\x04 \x01(\x0b\x32\x14.elute.v1.QuarantineH\x00\x12\x1e\n\x05input\x18\x0f \x01(\x0b\x32\x0f.elute.v1.StageB\x0b\n\toperation\"P\n\x0cSealedSecret\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x1c\n\x14\x65phemeral_public_key\x18\x02 \x01(\x0c\x12\x12\n\nciphertext\x18\x03 \x01(\x0c\"b\n\nConnection\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06system\x18\x02 \x01(\t\x12\x10\n\x08settings\x18\x03 \x01(\t\x12&\n\x06secret\x18\x04 \x01(\x0b\x32\x16.elute.v1.SealedSecret\"c\n\x0f\x43olumnSelection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x16\n\x0e\x66ormatted_type\x18\x03 \x01(\t\x12\x1c\n\x04lane\x18\x04 \x01(\x0e\x32\x0e.elute.v1.Lane\"\xf3\x01\n\x07\x45xtract\x12(\n\nconnection\x18\x01 \x01(\x0b\x32\x14.elute.v1.Connection\x12\x13\n\x0bsnapshot_id\x18\x02 \x01(\t\x12&\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12\x1e\n\x05slice\x18\x04 \x01(\x0b\x32\x0f.elute.v1.Slice\x12*\n\x07\x63olumns\x18\x05 \x03(\x0b\x32\x19.elute.v1.ColumnSelection\x12\x0e\n\x06\x66ilter\x18\x06 \x01(\t\x12\x12\n\nlimit_rows\x18\x07 \x01(\x04\x12\x11\n\ttext_mode\x18\x08 \x01(\x08\"\x7f\n\x05Slice\x12#\n\x04leaf\x18\x01 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12$\n\x05pages\x18\x02 \x01(\x0b\x32\x13.elute.v1.PageRangeH\x00\x12\"\n\x04keys\x18\x03 \x01(\x0b\x32\x12.elute.v1.KeyRangeH\x00\x42\x07\n\x05range\"4\n\tPageRange\x12\r\n\x05\x66irst\x18\x01 \x01(\r\x12\x10\n\x03\x65nd\x18\x02 \x01(\rH\x00\x88\x01\x01\x42\x06\n\x04_end\"B\n\x08KeyRange\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12&\n\x06\x62ounds\x18\x02 \x01(\x0b\x32\x16.elute.v1.SealedSecret\"R\n\tTransform\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12\x1d\n\x05steps\x18\x02 \x03(\x0b\x32\x0e.elute.v1.Step\"5\n\x04Step\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x02 \x01(\t\x12\x0f\n\x07pointer\x18\x03 \x01(\t\"\xb6\x01\n\tAnonymize\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12\x10\n\x08key_ring\x18\x02 \x01(\t\x12\x13\n\x0bkey_version\x18\x03 \x01(\r\x12\x1d\n\x05rules\x18\x04 \x03(\x0b\x32\x0e.elute.v1.Rule\x12$\n\x04kept\x18\x05 \x03(\x0b\x32\x16.elute.v1.PinnedColumn\x12\x15\n\rpolicy_digest\x18\x06 \x01(\x0c\"4\n\x0cPinnedColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x66ormatted_type\x18\x02 \x01(\t\"\x84\x01\n\x04Rule\x12\x0f\n\x07pointer\x18\x01 \x01(\t\x12\'\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x16.elute.v1.PinnedColumn\x12\x11\n\ttechnique\x18\x03 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x04 \x01(\t\x12\x0e\n\x06\x64omain\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\"I\n\nQuarantine\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12\x13\n\x0b\x63iphertexts\x18\x02 \x03(\x0c\"z\n\x05\x46rame\x12\r\n\x03ipc\x18\x01 \x01(\x0cH\x00\x12&\n\x08rejected\x18\x02 \x01(\x0b\x32\x12.elute.v1.RejectedH\x00\x12$\n\x07trailer\x18\x03 \x01(\x0b\x32\x11.elute.v1.TrailerH\x00\x12\x0c\n\x04more\x18\x04 \x01(\x08\x42\x06\n\x04\x62ody\"L\n\x08Rejected\x12\x0f\n\x07pointer\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07ordinal\x18\x03 \x01(\x04\x12\x0e\n\x06sealed\x18\x04 \x01(\x0c\"{\n\x07Trailer\x12\x0c\n\x04rows\x18\x01 \x01(\x04\x12\x15\n\rpayload_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12$\n\x06stages\x18\x04 \x03(\x0b\x32\x14.elute.v1.StageCount\x12\x15\n\rpolicy_digest\x18\x05 \x01(\x0c\"\x86\x01\n\nStageCount\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x0f\n\x07rows_in\x18\x02 \x01(\x04\x12\x10\n\x08rows_out\x18\x03 \x01(\x04\x12\x15\n\rrows_filtered\x18\x04 \x01(\x04\x12\x15\n\rrows_rejected\x18\x05 \x01(\x04\x12\x14\n\x0c\x62usy_seconds\x18\x06 \x01(\x01*;\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\r\n\tLANE_WIRE\x10\x01\x12\x0e\n\nLANE_TYPED\x10\x02\x32@\n\x0cStageService\x12\x30\n\x04Open\x12\x15.elute.v1.OpenRequest\x1a\x0f.elute.v1.Frame0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x65lute/v1/stage.proto\x12\x08\x65lute.v1\x1a\x16\x65lute/v1/catalog.proto\"W\n\x0bOpenRequest\x12\x1e\n\x05stage\x18\x01 \x01(\x0b\x32\x0f.elute.v1.Stage\x12(\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x17.elute.v1.StreamContext\"\x81\x01\n\rStreamContext\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x14\n\x0cpartition_id\x18\x02 \x01(\t\x12\x16\n\x0emax_cell_bytes\x18\x03 \x01(\x04\x12\x13\n\x0b\x62\x61tch_bytes\x18\x04 \x01(\r\x12\x1d\n\x15quarantine_public_key\x18\x05 \x01(\x0c\"\xda\x01\n\x05Stage\x12$\n\x07\x65xtract\x18\x01 \x01(\x0b\x32\x11.elute.v1.ExtractH\x00\x12(\n\ttransform\x18\x02 \x01(\x0b\x32\x13.elute.v1.TransformH\x00\x12(\n\tanonymize\x18\x03 \x01(\x0b\x32\x13.elute.v1.AnonymizeH\x00\x12*\n\nquarantine\x18\x04 \x01(\x0b\x32\x14.elute.v1.QuarantineH\x00\x12\x1e\n\x05input\x18\x0f \x01(\x0b\x32\x0f.elute.v1.StageB\x0b\n\toperation\"P\n\x0cSealedSecret\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x1c\n\x14\x65phemeral_public_key\x18\x02 \x01(\x0c\x12\x12\n\nciphertext\x18\x03 \x01(\x0c\"b\n\nConnection\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06system\x18\x02 \x01(\t\x12\x10\n\x08settings\x18\x03 \x01(\t\x12&\n\x06secret\x18\x04 \x01(\x0b\x32\x16.elute.v1.SealedSecret\"c\n\x0f\x43olumnSelection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x16\n\x0e\x66ormatted_type\x18\x03 \x01(\t\x12\x1c\n\x04lane\x18\x04 \x01(\x0e\x32\x0e.elute.v1.Lane\"\x83\x02\n\x07\x45xtract\x12(\n\nconnection\x18\x01 \x01(\x0b\x32\x14.elute.v1.Connection\x12\x13\n\x0bsnapshot_id\x18\x02 \x01(\t\x12&\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12\x1e\n\x05slice\x18\x04 \x01(\x0b\x32\x0f.elute.v1.Slice\x12*\n\x07\x63olumns\x18\x05 \x03(\x0b\x32\x19.elute.v1.ColumnSelection\x12\x0e\n\x06\x66ilter\x18\x06 \x01(\t\x12\x12\n\nlimit_rows\x18\x07 \x01(\x04\x12\x11\n\ttext_mode\x18\x08 \x01(\x08\x12\x0e\n\x06packed\x18\t \x01(\x08\"\x7f\n\x05Slice\x12#\n\x04leaf\x18\x01 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12$\n\x05pages\x18\x02 \x01(\x0b\x32\x13.elute.v1.PageRangeH\x00\x12\"\n\x04keys\x18\x03 \x01(\x0b\x32\x12.elute.v1.KeyRangeH\x00\x42\x07\n\x05range\"4\n\tPageRange\x12\r\n\x05\x66irst\x18\x01 \x01(\r\x12\x10\n\x03\x65nd\x18\x02 \x01(\rH\x00\x88\x01\x01\x42\x06\n\x04_end\"B\n\x08KeyRange\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12&\n\x06\x62ounds\x18\x02 \x01(\x0b\x32\x16.elute.v1.SealedSecret\"R\n\tTransform\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12\x1d\n\x05steps\x18\x02 \x03(\x0b\x32\x0e.elute.v1.Step\"5\n\x04Step\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x02 \x01(\t\x12\x0f\n\x07pointer\x18\x03 \x01(\t\"\xb6\x01\n\tAnonymize\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12\x10\n\x08key_ring\x18\x02 \x01(\t\x12\x13\n\x0bkey_version\x18\x03 \x01(\r\x12\x1d\n\x05rules\x18\x04 \x03(\x0b\x32\x0e.elute.v1.Rule\x12$\n\x04kept\x18\x05 \x03(\x0b\x32\x16.elute.v1.PinnedColumn\x12\x15\n\rpolicy_digest\x18\x06 \x01(\x0c\"4\n\x0cPinnedColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x66ormatted_type\x18\x02 \x01(\t\"\x84\x01\n\x04Rule\x12\x0f\n\x07pointer\x18\x01 \x01(\t\x12\'\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x16.elute.v1.PinnedColumn\x12\x11\n\ttechnique\x18\x03 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x04 \x01(\t\x12\x0e\n\x06\x64omain\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\"I\n\nQuarantine\x12&\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x15.elute.v1.DatasetName\x12\x13\n\x0b\x63iphertexts\x18\x02 \x03(\x0c\"z\n\x05\x46rame\x12\r\n\x03ipc\x18\x01 \x01(\x0cH\x00\x12&\n\x08rejected\x18\x02 \x01(\x0b\x32\x12.elute.v1.RejectedH\x00\x12$\n\x07trailer\x18\x03 \x01(\x0b\x32\x11.elute.v1.TrailerH\x00\x12\x0c\n\x04more\x18\x04 \x01(\x08\x42\x06\n\x04\x62ody\"L\n\x08Rejected\x12\x0f\n\x07pointer\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07ordinal\x18\x03 \x01(\x04\x12\x0e\n\x06sealed\x18\x04 \x01(\x0c\"{\n\x07Trailer\x12\x0c\n\x04rows\x18\x01 \x01(\x04\x12\x15\n\rpayload_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12$\n\x06stages\x18\x04 \x03(\x0b\x32\x14.elute.v1.StageCount\x12\x15\n\rpolicy_digest\x18\x05 \x01(\x0c\"\x86\x01\n\nStageCount\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x0f\n\x07rows_in\x18\x02 \x01(\x04\x12\x10\n\x08rows_out\x18\x03 \x01(\x04\x12\x15\n\rrows_filtered\x18\x04 \x01(\x04\x12\x15\n\rrows_rejected\x18\x05 \x01(\x04\x12\x14\n\x0c\x62usy_seconds\x18\x06 \x01(\x01*;\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\r\n\tLANE_WIRE\x10\x01\x12\x0e\n\nLANE_TYPED\x10\x02\x32@\n\x0cStageService\x12\x30\n\x04Open\x12\x15.elute.v1.OpenRequest\x1a\x0f.elute.v1.Frame0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'elute.v1.stage_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LANE']._serialized_start=2332
-  _globals['_LANE']._serialized_end=2391
+  _globals['_LANE']._serialized_start=2348
+  _globals['_LANE']._serialized_end=2407
   _globals['_OPENREQUEST']._serialized_start=58
   _globals['_OPENREQUEST']._serialized_end=145
   _globals['_STREAMCONTEXT']._serialized_start=148
@@ -47,33 +47,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLUMNSELECTION']._serialized_start=682
   _globals['_COLUMNSELECTION']._serialized_end=781
   _globals['_EXTRACT']._serialized_start=784
-  _globals['_EXTRACT']._serialized_end=1027
-  _globals['_SLICE']._serialized_start=1029
-  _globals['_SLICE']._serialized_end=1156
-  _globals['_PAGERANGE']._serialized_start=1158
-  _globals['_PAGERANGE']._serialized_end=1210
-  _globals['_KEYRANGE']._serialized_start=1212
-  _globals['_KEYRANGE']._serialized_end=1278
-  _globals['_TRANSFORM']._serialized_start=1280
-  _globals['_TRANSFORM']._serialized_end=1362
-  _globals['_STEP']._serialized_start=1364
-  _globals['_STEP']._serialized_end=1417
-  _globals['_ANONYMIZE']._serialized_start=1420
-  _globals['_ANONYMIZE']._serialized_end=1602
-  _globals['_PINNEDCOLUMN']._serialized_start=1604
-  _globals['_PINNEDCOLUMN']._serialized_end=1656
-  _globals['_RULE']._serialized_start=1659
-  _globals['_RULE']._serialized_end=1791
-  _globals['_QUARANTINE']._serialized_start=1793
-  _globals['_QUARANTINE']._serialized_end=1866
-  _globals['_FRAME']._serialized_start=1868
-  _globals['_FRAME']._serialized_end=1990
-  _globals['_REJECTED']._serialized_start=1992
-  _globals['_REJECTED']._serialized_end=2068
-  _globals['_TRAILER']._serialized_start=2070
-  _globals['_TRAILER']._serialized_end=2193
-  _globals['_STAGECOUNT']._serialized_start=2196
-  _globals['_STAGECOUNT']._serialized_end=2330
-  _globals['_STAGESERVICE']._serialized_start=2393
-  _globals['_STAGESERVICE']._serialized_end=2457
+  _globals['_EXTRACT']._serialized_end=1043
+  _globals['_SLICE']._serialized_start=1045
+  _globals['_SLICE']._serialized_end=1172
+  _globals['_PAGERANGE']._serialized_start=1174
+  _globals['_PAGERANGE']._serialized_end=1226
+  _globals['_KEYRANGE']._serialized_start=1228
+  _globals['_KEYRANGE']._serialized_end=1294
+  _globals['_TRANSFORM']._serialized_start=1296
+  _globals['_TRANSFORM']._serialized_end=1378
+  _globals['_STEP']._serialized_start=1380
+  _globals['_STEP']._serialized_end=1433
+  _globals['_ANONYMIZE']._serialized_start=1436
+  _globals['_ANONYMIZE']._serialized_end=1618
+  _globals['_PINNEDCOLUMN']._serialized_start=1620
+  _globals['_PINNEDCOLUMN']._serialized_end=1672
+  _globals['_RULE']._serialized_start=1675
+  _globals['_RULE']._serialized_end=1807
+  _globals['_QUARANTINE']._serialized_start=1809
+  _globals['_QUARANTINE']._serialized_end=1882
+  _globals['_FRAME']._serialized_start=1884
+  _globals['_FRAME']._serialized_end=2006
+  _globals['_REJECTED']._serialized_start=2008
+  _globals['_REJECTED']._serialized_end=2084
+  _globals['_TRAILER']._serialized_start=2086
+  _globals['_TRAILER']._serialized_end=2209
+  _globals['_STAGECOUNT']._serialized_start=2212
+  _globals['_STAGECOUNT']._serialized_end=2346
+  _globals['_STAGESERVICE']._serialized_start=2409
+  _globals['_STAGESERVICE']._serialized_end=2473
 # @@protoc_insertion_point(module_scope)

@@ -276,6 +276,7 @@ class Extract(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     LIMIT_ROWS_FIELD_NUMBER: _builtins.int
     TEXT_MODE_FIELD_NUMBER: _builtins.int
+    PACKED_FIELD_NUMBER: _builtins.int
     snapshot_id: _builtins.str
     """The snapshot to read under; empty for the store's present, which only a preview may ask for."""
     filter: _builtins.str
@@ -284,6 +285,10 @@ class Extract(_message.Message):
     """The most rows to read; 0 for all."""
     text_mode: _builtins.bool
     """Whether every column travels as text, because the dataset holds a type without a binary form."""
+    packed: _builtins.bool
+    """Whether the stream is packed: its one field holds whole rows, as the bytes that the sink writes. Only where every
+    column is in the wire lane, none of them as text.
+    """
     @_builtins.property
     def connection(self) -> Global___Connection:
         """The store to read."""
@@ -311,10 +316,11 @@ class Extract(_message.Message):
         filter: _builtins.str = ...,
         limit_rows: _builtins.int = ...,
         text_mode: _builtins.bool = ...,
+        packed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "dataset", b"dataset", "slice", b"slice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "connection", b"connection", "dataset", b"dataset", "filter", b"filter", "limit_rows", b"limit_rows", "slice", b"slice", "snapshot_id", b"snapshot_id", "text_mode", b"text_mode"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "connection", b"connection", "dataset", b"dataset", "filter", b"filter", "limit_rows", b"limit_rows", "packed", b"packed", "slice", b"slice", "snapshot_id", b"snapshot_id", "text_mode", b"text_mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,13 +1,14 @@
 """Reaches a PostgreSQL: what a person says of a server, and sessions whose settings are pinned.
 
-Two clients share one `Config`: asyncpg for the catalog, DDL and COPY in, and libpq (through ADBC and pg_dump) for
-COPY out. Every session has the same settings, so that the text of a value is the same everywhere.
+Two clients share one `Config`: asyncpg for all that the connector does itself, and libpq for pg_dump. Every session
+has the same settings, so that the text of a value is the same everywhere.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Coroutine
 from enum import StrEnum
 from pathlib import Path
@@ -54,7 +55,22 @@ has said to be in.
 Result = TypeVar("Result")
 
 _LAST_WORD_SECONDS = 0.5
-_KEEPALIVES = {"keepalives": "1", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+_KEEPALIVES = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""A server that has vanished without a word is given up after a minute, in seconds and probes."""
+
+
+class _Session(asyncpg.Connection):
+    """asyncpg's own, with TCP's keep-alives on."""
+
+    def __init__(self, protocol: Any, transport: asyncio.Transport, *rest: Any) -> None:  # noqa: ANN401 - asyncpg's own
+        super().__init__(protocol, transport, *rest)
+        opened = transport.get_extra_info("socket")
+        if opened.family in (socket.AF_INET, socket.AF_INET6):
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _KEEPALIVES.items():
+                # Not every system has every option.
+                if hasattr(socket, option):
+                    opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 class SslMode(StrEnum):
@@ -136,6 +152,7 @@ async def connect(
             password=secrets.password.get_secret_value(),
             timeout=config.connect_timeout_seconds,
             command_timeout=command_timeout_seconds,
+            connection_class=_Session,
             server_settings={
                 **PINNED_SETTINGS,
                 "application_name": application_name,
@@ -196,22 +213,6 @@ def _refuse_unfit(connection: asyncpg.Connection, config: Config) -> None:
         )
 
 
-def libpq_url(config: Config, secrets: Secrets, *, application_name: str) -> str:
-    """Build the connection URL that libpq takes, password included: for ADBC, in memory only."""
-    options = " ".join(f"-c {name}={_escape(value)}" for name, value in PINNED_SETTINGS.items())
-    query = {
-        **_tls(config),
-        **_KEEPALIVES,
-        "application_name": application_name,
-        "client_encoding": "UTF8",
-        "connect_timeout": str(config.connect_timeout_seconds),
-        "passfile": NO_PASSFILE,
-        "options": options,
-    }
-    password = secrets.password.get_secret_value()
-    return _url(config, query | ({"password": password} if password else {}))
-
-
 def libpq_environment(config: Config, secrets: Secrets, *, application_name: str) -> dict[str, str]:
     """Build the environment that pg_dump connects by: nothing of it is in an argument list."""
     environment = {
@@ -250,8 +251,3 @@ def _tls(config: Config) -> dict[str, str]:
 def _url(config: Config, query: dict[str, str]) -> str:
     place = {"host": config.host, "port": str(config.port), "user": config.user}
     return f"postgresql:///{quote(config.database, safe='')}?{urlencode({**place, **query}, quote_via=quote)}"
-
-
-def _escape(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace(" ", "\\ ")
-    return escaped or "''"

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import adbc_driver_manager
 import asyncpg
 
 from elute_wire.errors import (
@@ -104,14 +103,6 @@ _BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], type[EluteError], str], .
     ((asyncpg.PostgresError,), StoreFailed, "the server failed"),
 )
 
-# libpq's own words for a connection that is gone: such an error has no SQLSTATE. Only looked at, never passed on.
-_GONE = re.compile(
-    r"server closed the connection|connection (?:to server|refused|reset|not open)|no connection to the server|"
-    r"could not (?:connect|receive|send)|terminating connection|SSL (?:SYSCALL|connection)|Broken pipe|"
-    r"PQ(?:connect|status)",
-    re.IGNORECASE,
-)
-_NO_PASSWORD = re.compile(r"password authentication failed|no password supplied", re.IGNORECASE)
 # PL/pgSQL's RAISE, whose author names schema, table, column, constraint and type freely: with values, perhaps.
 _RAISE = "exec_stmt_raise"
 _NO_SNAPSHOT = re.compile(
@@ -123,7 +114,7 @@ def describe(error: BaseException, doing: str) -> EluteError:
     """Say a foreign error in our own words.
 
     Args:
-        error: What asyncpg, ADBC, libpq or the operating system raised.
+        error: What asyncpg or the operating system raised.
         doing: What we were doing, a gerund with names and no values.
 
     Returns:
@@ -157,20 +148,10 @@ def _kind(error: BaseException, foreign: Foreign) -> tuple[type[EluteError], str
     by_state = _BY_STATE.get(state) or _BY_CLASS.get(state[:2])
     if by_state:
         return by_state
-    if isinstance(error, adbc_driver_manager.Error):
-        return _libpq_kind(str(error))
     for types, kind, says in _BY_TYPE:
         if isinstance(error, types):
             return kind, says
     return InternalFault, f"unexpected {type(error).__name__}"
-
-
-def _libpq_kind(text: str) -> tuple[type[EluteError], str]:
-    if _NO_PASSWORD.search(text):
-        return StoreLoginRefused, "the password is wrong"
-    if _GONE.search(text):
-        return StoreUnreachable, "the connection broke"
-    return StoreFailed, "the server or its driver failed"
 
 
 def _foreign(error: BaseException) -> Foreign:

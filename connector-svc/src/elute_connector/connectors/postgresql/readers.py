@@ -1,34 +1,35 @@
-"""Sessions that read: COPY binary straight into Arrow, by ADBC, under a snapshot that another session holds.
-
-Opening one costs 50 to 200 ms (ADBC reads the server's types first), so they are pooled. Everything here blocks, and
-is called in worker threads, but `cancel`, which may be called beside it.
-"""
+"""Sessions that read: what COPY sends, piece by piece, under a snapshot that another session holds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
-import adbc_driver_manager
-import pyarrow as pa
-from adbc_driver_postgresql import StatementOptions, dbapi
+import asyncpg
 
+from elute_connector.connectors.postgresql.client import Config, Secrets, connect, unless_lost
 from elute_connector.connectors.postgresql.errors import mapped
 from elute_connector.connectors.postgresql.identifiers import qualified
 from elute_connector.connectors.postgresql.snapshot import BEGIN, adoption
 from elute_connector.domain.dataset_name import DatasetName
+from elute_wire.ahead import pushed
+
+_ENDING_SECONDS = 1.0
+_SMALL_BYTES = 128 * 1024
+_FILLING_SECONDS = 0.0005
+"""How long the server may fill the socket's buffer behind a small piece: fewer and larger pieces are half the work."""
 
 
 class Reader:
     """One session; between `begin` and `end` it is in a read-only transaction."""
 
-    def __init__(self, url: str, lock_timeout_seconds: int) -> None:
-        self._url = url
-        self._lock_timeout_seconds = lock_timeout_seconds
-        self._connection: dbapi.Connection | None = None
-        self._cursor: dbapi.Cursor | None = None
+    def __init__(self, config: Config, secrets: Secrets) -> None:
+        self._config = config
+        self._secrets = secrets
+        self._connection: asyncpg.Connection | None = None
 
-    def begin(self, snapshot_id: str, locked: DatasetName | None) -> None:
+    async def begin(self, snapshot_id: str, locked: DatasetName | None) -> None:
         """Begin a read-only transaction: first the lock, then the snapshot.
 
         A snapshot that can still be adopted has been held, with its locks, until this session had its own. So nothing
@@ -43,55 +44,59 @@ class Reader:
             StoreBusy: The lock was not to be had in time: an ALTER TABLE that waits for the holder's is before us.
             StoreError: The server does not answer, or refuses.
         """
-        statements = [BEGIN, f"SET LOCAL lock_timeout = '{self._lock_timeout_seconds}s'"]
+        statements = [BEGIN]
         if locked:
             statements.append(f"LOCK TABLE {qualified(locked)} IN ACCESS SHARE MODE")
         if snapshot_id:
             statements.append(adoption(snapshot_id))
+        connection = await self._opened()
         with mapped("beginning to read"):
-            self._execute("; ".join(statements))
+            await connection.execute("; ".join(statements))
 
-    def query(self, sql: str, batch_bytes: int) -> Iterator[pa.RecordBatch]:
-        """Start a query; its batches have about `batch_bytes`, and raise what ADBC raises."""
-        self._cursor = self._opened().cursor()
-        with mapped("starting a read"):
-            self._cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(batch_bytes)})
-            self._cursor.execute(sql)
-            # `fetch_record_batch` takes the SQLSTATE off every error that comes later: an OSError without any is left.
-            # https://github.com/apache/arrow-adbc/issues/1523
-            batches: Iterable[pa.RecordBatch] = self._cursor._results.reader  # noqa: SLF001
-            return iter(batches)
+    @asynccontextmanager
+    async def copied(self, query: str, piece_bytes: int) -> AsyncIterator[AsyncIterator[list[bytes]]]:
+        """Copy the rows of a query out in COPY's binary format, as lists of about `piece_bytes` together.
 
-    def end(self) -> None:
-        """End the transaction; the batches of its query have all been read."""
-        self._let_go()
+        Raises:
+            StoreError: The server refuses or breaks; out of the iterator.
+        """
+        connection = await self._opened()
+
+        async def produce(put: Callable[[list[bytes]], Awaitable[None]]) -> None:
+            pieces: list[bytes] = []
+            size = 0
+
+            async def take(piece: bytes) -> None:
+                nonlocal pieces, size
+                pieces.append(piece)
+                size += len(piece)
+                if size >= piece_bytes:
+                    full, pieces, size = pieces, [], 0
+                    await put(full)
+                elif len(piece) < _SMALL_BYTES < size:
+                    await asyncio.sleep(_FILLING_SECONDS)
+
+            with mapped("reading rows"):
+                await unless_lost(connection, connection.copy_from_query(query, output=take, format="binary"))
+            await put(pieces)
+
+        async with pushed(produce, depth=1) as lists:
+            yield lists
+
+    async def end(self) -> None:
+        """End the transaction; the rows of its query have all been read."""
+        connection = await self._opened()
         with mapped("ending a read"):
-            self._execute("ROLLBACK")
+            await connection.execute("ROLLBACK")
 
-    def cancel(self) -> None:
-        """Make the running query fail, from another thread; does nothing when none is running."""
-        if self._cursor:
-            with suppress(adbc_driver_manager.Error):
-                self._cursor.adbc_cancel()
+    async def discard(self) -> None:
+        """End the session; a statement that still runs is cancelled at the server."""
+        if self._connection:
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                await self._connection.close(timeout=_ENDING_SECONDS)
+            self._connection.terminate()
 
-    def close(self) -> None:
-        """End the session."""
-        with suppress(adbc_driver_manager.Error):
-            self._let_go()
-            if self._connection:
-                self._connection.close()
-
-    def _opened(self) -> dbapi.Connection:
+    async def _opened(self) -> asyncpg.Connection:
         if self._connection is None:
-            with mapped("opening a session"):
-                self._connection = dbapi.connect(self._url, autocommit=True)
+            self._connection = await connect(self._config, self._secrets, application_name="elute reader")
         return self._connection
-
-    def _execute(self, statements: str) -> None:
-        with self._opened().cursor() as cursor:
-            cursor.executescript(statements)
-
-    def _let_go(self) -> None:
-        if self._cursor:
-            self._cursor.close()
-            self._cursor = None

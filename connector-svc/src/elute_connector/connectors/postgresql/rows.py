@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 import pgpq
 import pyarrow as pa
@@ -13,13 +13,14 @@ from pgpq.encoders import StringEncoderBuilder
 from pgpq.schema import Jsonb
 from pyarrow import csv
 
-from elute_connector.connectors.postgresql.codecs.buffers import Values
+from elute_connector.connectors.postgresql.codecs.buffers import Values, text_bytes
 from elute_connector.connectors.postgresql.codecs.conversions import convert
 from elute_connector.connectors.postgresql.codecs.families import Codec, Framing, codec_of
 from elute_connector.connectors.postgresql.codecs.inputs import input_text
+from elute_connector.connectors.postgresql.copy_binary import CLOSING, OPENING, Layout
 from elute_connector.connectors.postgresql.lanes import CopyFormat
 from elute_connector.domain.datatype import DataType
-from elute_wire.errors import EluteError, InternalFault, Place
+from elute_wire.errors import EluteError, InternalFault, Place, StreamCorrupted
 from elute_wire.schema import FieldFacts, Lane
 
 _ROW_OF_NOTHING = b"\x00\x00"
@@ -55,9 +56,34 @@ class RowWriter(Protocol):
         """The bytes after the last row, and all that still waits."""
 
 
-def row_writer(copy_format: CopyFormat, columns: Sequence[TargetColumn]) -> RowWriter:
-    """Make the writer of one COPY; its batches have exactly these columns in this order."""
+def row_writer(copy_format: CopyFormat, columns: Sequence[TargetColumn], layout: Layout = Layout.COLUMNS) -> RowWriter:
+    """Make the writer of one COPY; its batches have exactly these columns in this order, or hold packed rows of them.
+
+    Raises:
+        StreamCorrupted: Packed rows are not to be written as text.
+    """
+    if layout is Layout.PACKED:
+        if copy_format is CopyFormat.TEXT:
+            raise StreamCorrupted("writing rows: they came packed, and the plan says text")
+        return _PackedRows()
     return _BinaryRows(columns) if copy_format is CopyFormat.BINARY else _TextRows(columns)
+
+
+class _PackedRows:
+    """COPY's binary format, of rows that are in it already."""
+
+    format: Literal["binary"] = "binary"
+
+    def opening(self) -> bytes:
+        return OPENING
+
+    def rows(self, batch: pa.RecordBatch) -> bytes:
+        data, _ = text_bytes(batch.column(0))
+        # asyncpg sends anything that is like bytes: these are not copied.
+        return cast("bytes", data.data)
+
+    def closing(self) -> bytes:
+        return CLOSING
 
 
 class _BinaryRows:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from elute.v1 import catalog_pb2, connector_pb2, stage_pb2
 from elute_connector.connectors.postgresql.client import unless_lost
+from elute_connector.connectors.postgresql.copy_binary import Layout
 from elute_connector.connectors.postgresql.errors import mapped
 from elute_connector.connectors.postgresql.lanes import CopyFormat
 from elute_connector.connectors.postgresql.rows import RowWriter, TargetColumn, row_writer
@@ -23,7 +24,7 @@ from elute_connector.domain.load import PartitionLoad, Progress, UnitLoad, refus
 from elute_connector.domain.target import ColumnBinding
 from elute_wire.ahead import made_ahead
 from elute_wire.errors import CatalogChanged, EluteError, LimitExceeded, Place, StreamCorrupted
-from elute_wire.schema import field_facts
+from elute_wire.schema import is_packed, stream_facts
 from elute_wire.streams import Stream
 
 Opener = Callable[[int], AbstractAsyncContextManager[Stream]]
@@ -102,12 +103,13 @@ class PartitionLoader:
     ) -> connector_pb2.UnitResult:
         try:
             async with opening as stream:
-                fields = [field_facts(field) for field in stream.schema]
+                fields = stream_facts(stream.schema)
                 refuse_untreated(unit, fields, stream.policy_digest, self._load.policy_digest)
                 types = self._types(unit)
                 writer = row_writer(
                     CopyFormat.TEXT if unit.text_mode else CopyFormat.BINARY,
                     [TargetColumn(facts, types[facts.name]) for facts in fields],
+                    Layout.PACKED if is_packed(stream.schema) else Layout.COLUMNS,
                 )
                 written = await self._copy(connection, unit, stream, writer)
         except EluteError as error:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import Executor
+from contextlib import aclosing, asynccontextmanager
 
-import pyarrow as pa
-
-from elute_connector.application.reading import streaming
+from elute_connector.application.reading import Read, streaming
 from elute_connector.application.sessions import SessionPool
-from elute_connector.connectors.postgresql.errors import mapped
+from elute_connector.connectors.postgresql.copy_binary import FieldReader, Layout
 from elute_connector.connectors.postgresql.filters import rendered
 from elute_connector.connectors.postgresql.lanes import CopyFormat
 from elute_connector.connectors.postgresql.partitions import key_condition
@@ -23,13 +24,16 @@ from elute_wire.streams import Stream
 
 
 @asynccontextmanager
-async def extracted(extraction: Extraction, catalog: Catalog, readers: SessionPool[Reader]) -> AsyncIterator[Stream]:
+async def extracted(
+    extraction: Extraction, catalog: Catalog, readers: SessionPool[Reader], executor: Executor
+) -> AsyncIterator[Stream]:
     """Open a stream over one slice of a dataset.
 
     Args:
         extraction: What to read.
         catalog: The store's structure under the same snapshot.
         readers: The sessions to read in.
+        executor: Where rows are made into batches.
 
     Raises:
         CatalogChanged: The dataset, a column or its type is not what the plan saw.
@@ -43,13 +47,32 @@ async def extracted(extraction: Extraction, catalog: Catalog, readers: SessionPo
         raise CatalogChanged("it is not there", hint="plan again: the source's structure has changed")
     selection = _selection(extraction, dataset)
     sql = _statement(extraction, dataset, selection)
-    async with readers.lent() as lent:
-        reader = lent.session
-        await lent.run(reader.begin, extraction.snapshot_id, _lockable(extraction, dataset))
-        batches = await lent.run(reader.query, sql, extraction.batch_bytes)
-        async with streaming(extraction, selection.schema, _decoded(batches, selection), lent.run) as stream:
+    async with readers.lent() as reader:
+        await reader.begin(extraction.snapshot_id, _lockable(extraction, dataset))
+        async with (
+            aclosing(_reads(reader, sql, selection, extraction, executor)) as reads,
+            streaming(extraction, selection.schema, reads) as stream,
+        ):
             yield stream
-        await lent.run(reader.end)
+        await reader.end()
+
+
+async def _reads(
+    reader: Reader, sql: str, selection: Selection, extraction: Extraction, executor: Executor
+) -> AsyncGenerator[Read, None]:
+    loop = asyncio.get_running_loop()
+    fields = FieldReader(selection.names, extraction.max_cell_bytes, selection.layout)
+
+    def decoded(pieces: list[bytes]) -> Read | None:
+        started = time.thread_time()
+        found = fields.read(pieces)
+        return Read(selection.decode(found), time.thread_time() - started) if found.rows else None
+
+    async with reader.copied(sql, extraction.batch_bytes) as lists:
+        async for pieces in lists:
+            if read := await loop.run_in_executor(executor, decoded, pieces):
+                yield read
+    fields.finish()
 
 
 def _lockable(extraction: Extraction, dataset: Dataset) -> DatasetName | None:
@@ -60,16 +83,11 @@ def _lockable(extraction: Extraction, dataset: Dataset) -> DatasetName | None:
     return None if kind in (DatasetKind.MATERIALIZED_VIEW, DatasetKind.FOREIGN_TABLE) else leaf or dataset.name
 
 
-def _decoded(batches: Iterator[pa.RecordBatch], selection: Selection) -> Iterator[pa.RecordBatch]:
-    with mapped("reading rows"):
-        for batch in batches:
-            yield selection.decode(batch)
-
-
 def _selection(extraction: Extraction, dataset: Dataset) -> Selection:
     columns = {column.name: column for column in dataset.columns}
     picked = [SelectedColumn(_unchanged(pick, columns.get(pick.name)), pick.lane) for pick in extraction.columns]
-    return Selection(picked, CopyFormat.TEXT if extraction.text_mode else CopyFormat.BINARY)
+    copy_format = CopyFormat.TEXT if extraction.text_mode else CopyFormat.BINARY
+    return Selection(picked, copy_format, Layout.PACKED if extraction.packed else Layout.COLUMNS)
 
 
 def _unchanged(pick: PickedColumn, column: Column | None) -> Column:

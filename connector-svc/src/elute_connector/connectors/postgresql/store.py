@@ -13,7 +13,7 @@ import asyncpg
 from elute_connector.application.sessions import SessionPool
 from elute_connector.connectors.postgresql.catalog import discover
 from elute_connector.connectors.postgresql.check import check
-from elute_connector.connectors.postgresql.client import Config, Secrets, connect, libpq_url
+from elute_connector.connectors.postgresql.client import Config, Secrets, connect
 from elute_connector.connectors.postgresql.digest import digest
 from elute_connector.connectors.postgresql.errors import foreign_mapped, mapped
 from elute_connector.connectors.postgresql.partitions import plan_partitions
@@ -55,8 +55,7 @@ class PostgresStore:
         self.config = config
         self.secrets = secrets
         self._executor = executor
-        url = libpq_url(config, secrets, application_name="elute reader")
-        self._readers = SessionPool(lambda: Reader(url, config.lock_timeout_seconds), executor)
+        self._readers = SessionPool(lambda: Reader(config, secrets))
         self._catalogs = KnownCatalogs()
 
     @asynccontextmanager
@@ -116,7 +115,7 @@ class PostgresStore:
         """Open a stream over one slice."""
         snapshot_id = extraction.snapshot_id
         catalog = await self._catalogs.find(snapshot_id, lambda: self.discover(snapshot_id))
-        async with extracted(extraction, catalog, self._readers) as stream:
+        async with extracted(extraction, catalog, self._readers, self._executor) as stream:
             yield stream
 
     async def load(

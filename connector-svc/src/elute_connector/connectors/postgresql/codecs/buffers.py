@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from elute_wire.errors import Place, StoreDataRejected
+from elute_wire.errors import InternalFault, Place, StoreDataRejected
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
@@ -49,18 +49,44 @@ def binary_array(data: Bytes, lengths: Ints, like: Values) -> Values:
     rows = np.zeros(len(like) + 1, np.int32)
     if like.null_count == 0:
         np.cumsum(lengths, out=rows[1:])
-        return pa.Array.from_buffers(pa.binary(), len(like), [None, _buffer(rows), _buffer(data)])
+        return pa.Array.from_buffers(pa.binary(), len(like), [None, as_buffer(rows), as_buffer(data)])
     valid = validity(like)
     rows[1:][valid] = lengths
     np.cumsum(rows, out=rows)
     bitmap = _bitmap(valid)
-    return pa.Array.from_buffers(pa.binary(), len(like), [bitmap, _buffer(rows), _buffer(data)])
+    return pa.Array.from_buffers(pa.binary(), len(like), [bitmap, as_buffer(rows), as_buffer(data)])
+
+
+def big_endian(array: Values, dtype: str) -> npt.NDArray[Any]:
+    """Read the n fields of a binary array as numbers, NULL as 0.
+
+    Args:
+        array: Fields of one width.
+        dtype: numpy's name of that number without its byte order, for example `i4`.
+
+    Returns:
+        The numbers in this machine's byte order.
+    """
+    data, _ = text_bytes(array)
+    kind = np.dtype(dtype)
+    if len(data) != kind.itemsize * (len(array) - array.null_count):
+        raise InternalFault(f"decoding a field of {kind.itemsize} bytes: the source sent another width")
+    found = data.view(kind.newbyteorder(">")).astype(kind)
+    if array.null_count == 0:
+        return found
+    values = np.zeros(len(array), kind)
+    values[validity(array)] = found
+    return values
 
 
 def fixed_width_array(values: npt.NDArray[np.generic], kind: pa.DataType, like: Values) -> Values:
     """Build an array of a fixed-width type from the n raw values, with the NULLs of `like`."""
-    bitmap = None if like.null_count == 0 else _bitmap(validity(like))
-    return pa.Array.from_buffers(kind, len(like), [bitmap, _buffer(values)])
+    return pa.Array.from_buffers(kind, len(like), [_nulls_of(like), as_buffer(values)])
+
+
+def boolean_array(flags: Bytes, like: Values) -> Values:
+    """Build an array of booleans from n bytes of which 0 is false, with the NULLs of `like`."""
+    return pa.Array.from_buffers(pa.bool_(), len(like), [_nulls_of(like), _bitmap(flags != 0)])
 
 
 def raw_integers(array: Values) -> Ints:
@@ -73,12 +99,17 @@ def raw_integers(array: Values) -> Ints:
     return np.frombuffer(memoryview(buffer), dtype, len(array), array.offset * width).astype(np.int64, copy=False)
 
 
-def _buffer(values: npt.NDArray[Any]) -> pa.Buffer:
+def as_buffer(values: npt.NDArray[Any]) -> pa.Buffer:
+    """See an array as an Arrow buffer."""
     return pa.py_buffer(np.ascontiguousarray(values).data)
 
 
+def _nulls_of(array: Values) -> pa.Buffer | None:
+    return None if array.null_count == 0 else _bitmap(validity(array))
+
+
 def _bitmap(valid: Mask) -> pa.Buffer:
-    return _buffer(np.packbits(valid, bitorder="little"))
+    return as_buffer(np.packbits(valid, bitorder="little"))
 
 
 def among_all(flags: Mask, array: Values) -> Mask:

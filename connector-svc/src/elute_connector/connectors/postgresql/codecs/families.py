@@ -6,9 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
 import pyarrow as pa
 
-from elute_connector.connectors.postgresql.codecs.buffers import Values
+from elute_connector.connectors.postgresql.codecs.buffers import (
+    Values,
+    big_endian,
+    boolean_array,
+    fixed_width_array,
+)
 from elute_connector.connectors.postgresql.codecs.decimals import encode_numeric
 from elute_connector.connectors.postgresql.codecs.moments import (
     decode_date,
@@ -37,8 +43,16 @@ class Framing(StrEnum):
     """The version byte of `jsonb`."""
 
 
-def _as_it_is(values: Values) -> Values:
-    return values
+def _as_it_is(fields: Values) -> Values:
+    return fields
+
+
+def _as_text(fields: Values) -> Values:
+    return pa.Array.from_buffers(pa.string(), len(fields), fields.buffers(), fields.null_count, fields.offset)
+
+
+def _as_boolean(fields: Values) -> Values:
+    return boolean_array(big_endian(fields, "u1"), fields)
 
 
 def _same_bytes(values: Values, _target: DataType) -> Values:
@@ -51,16 +65,16 @@ class Codec:
 
     Attributes:
         logical: What the values mean.
+        decode: Turns the fields that the source sends, a binary array, into the logical type's Arrow array.
         expression: What the source selects of `{}`, the column as its base type.
-        decode: Turns what the source sends for the expression into the logical type's Arrow array.
         encode: Turns the logical type's Arrow array into `carrier`, whose binary encoding is the field's.
         carrier: The Arrow type that `encode` yields.
         framing: What goes before the field's bytes.
     """
 
     logical: LogicalType
-    expression: str = "{}"
     decode: Callable[[Values], Values] = _as_it_is
+    expression: str = "{}"
     encode: Callable[[Values, DataType], Values] = _same_bytes
     carrier: pa.DataType | None = None
     framing: Framing = Framing.PLAIN
@@ -71,40 +85,47 @@ class Codec:
         return self.carrier if self.carrier is not None else ARROW_TYPES[self.logical]
 
 
+def _as_number(logical: LogicalType, dtype: str) -> Codec:
+    def decode(fields: Values) -> Values:
+        return fixed_width_array(big_endian(fields, dtype), ARROW_TYPES[logical], fields)
+
+    return Codec(logical, decode)
+
+
+def _as_wide_number(fields: Values) -> Values:
+    return fixed_width_array(big_endian(fields, "u4").astype(np.int64), pa.int64(), fields)
+
+
 OUTPUT_TEXT = "CASE WHEN {0} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {0}) END"
 """Exactly the text of a value's output function. A cast to text is not: it cuts `character(n)` and turns `bool` into
 words. The NULL test is one of the value itself, so a composite whose attributes are all NULL stays one."""
 
-_TEXT = Codec(LogicalType.TEXT, "{}::text", encode=encode_text)
+_TEXT = Codec(LogicalType.TEXT, _as_text, "{}::text", encode_text)
 
 _BUILTIN: Mapping[str, Codec] = {
-    "bool": Codec(LogicalType.BOOLEAN),
-    "int2": Codec(LogicalType.INT16),
-    "int4": Codec(LogicalType.INT32),
-    "int8": Codec(LogicalType.INT64),
-    "oid": Codec(LogicalType.INT64, "{}::int8", encode=encode_object_identifier, carrier=pa.int32()),
-    "float4": Codec(LogicalType.FLOAT32),
-    "float8": Codec(LogicalType.FLOAT64),
-    "numeric": Codec(LogicalType.DECIMAL, "{}::text", encode=encode_numeric, carrier=pa.binary()),
+    "bool": Codec(LogicalType.BOOLEAN, _as_boolean),
+    "int2": _as_number(LogicalType.INT16, "i2"),
+    "int4": _as_number(LogicalType.INT32, "i4"),
+    "int8": _as_number(LogicalType.INT64, "i8"),
+    "oid": Codec(LogicalType.INT64, _as_wide_number, encode=encode_object_identifier, carrier=pa.int32()),
+    "float4": _as_number(LogicalType.FLOAT32, "f4"),
+    "float8": _as_number(LogicalType.FLOAT64, "f8"),
+    "numeric": Codec(LogicalType.DECIMAL, _as_text, "{}::text", encode_numeric, pa.binary()),
     "text": _TEXT,
     "varchar": _TEXT,
     "name": _TEXT,
-    "bpchar": Codec(LogicalType.TEXT, "{}::text", encode=encode_padded_text),
+    "bpchar": Codec(LogicalType.TEXT, _as_text, "{}::text", encode_padded_text),
     # The output function leaves out a declared encoding, which the reading server would believe.
-    "xml": Codec(LogicalType.TEXT, OUTPUT_TEXT),
-    "json": Codec(LogicalType.JSON, "{}::text"),
-    "jsonb": Codec(LogicalType.JSON, "{}::text", framing=Framing.JSONB),
-    "uuid": Codec(LogicalType.UUID, "{}::text", encode=encode_uuid, carrier=pa.binary(16)),
+    "xml": Codec(LogicalType.TEXT, _as_text, OUTPUT_TEXT),
+    "json": Codec(LogicalType.JSON, _as_text, "{}::text"),
+    "jsonb": Codec(LogicalType.JSON, _as_text, "{}::text", framing=Framing.JSONB),
+    "uuid": Codec(LogicalType.UUID, _as_text, "{}::text", encode_uuid, pa.binary(16)),
     "bytea": Codec(LogicalType.BINARY),
-    "date": Codec(LogicalType.DATE, "date_send({})", decode_date, encode_date, pa.int32()),
-    "time": Codec(LogicalType.TIME, "time_send({})", decode_time, encode_time, pa.int64()),
-    "timestamp": Codec(
-        LogicalType.TIMESTAMP, "timestamp_send({})", decode_timestamp, encode_timestamp, pa.int64()
-    ),
-    "timestamptz": Codec(
-        LogicalType.TIMESTAMP_TZ, "timestamptz_send({})", decode_timestamptz, encode_timestamp, pa.int64()
-    ),
-}  # fmt: skip
+    "date": Codec(LogicalType.DATE, decode_date, encode=encode_date, carrier=pa.int32()),
+    "time": Codec(LogicalType.TIME, decode_time, encode=encode_time, carrier=pa.int64()),
+    "timestamp": Codec(LogicalType.TIMESTAMP, decode_timestamp, encode=encode_timestamp, carrier=pa.int64()),
+    "timestamptz": Codec(LogicalType.TIMESTAMP_TZ, decode_timestamptz, encode=encode_timestamp, carrier=pa.int64()),
+}
 
 _EXTENSIONS: Mapping[tuple[str, str], Codec] = {("citext", "citext"): _TEXT}
 """Codecs of extensions' types, by extension and type."""

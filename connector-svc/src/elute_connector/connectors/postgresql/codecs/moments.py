@@ -13,14 +13,12 @@ import pyarrow as pa
 from elute_connector.connectors.postgresql.codecs.buffers import (
     Ints,
     Values,
+    big_endian,
     fixed_width_array,
     raw_integers,
     refuse_where,
-    text_bytes,
-    validity,
 )
 from elute_connector.domain.datatype import DataType
-from elute_wire.errors import InternalFault
 
 _EPOCH_DAYS = 10_957
 _EPOCH_MICROSECONDS = _EPOCH_DAYS * 86_400_000_000
@@ -28,23 +26,25 @@ _EPOCH_MICROSECONDS = _EPOCH_DAYS * 86_400_000_000
 
 def decode_date(array: Values) -> Values:
     """Read the bytes of `date_send` as days since 1970."""
-    return fixed_width_array(_later(_big_endian(array, 4), array, _EPOCH_DAYS, np.int32), pa.date32(), array)
+    return fixed_width_array(
+        _later(big_endian(array, "i4").astype(np.int64), array, _EPOCH_DAYS, np.int32), pa.date32(), array
+    )
 
 
 def decode_time(array: Values) -> Values:
     """Read the bytes of `time_send` as microseconds since midnight; 24:00 is the last."""
-    return fixed_width_array(_big_endian(array, 8), pa.time64("us"), array)
+    return fixed_width_array(big_endian(array, "i8"), pa.time64("us"), array)
 
 
 def decode_timestamp(array: Values) -> Values:
     """Read the bytes of `timestamp_send` as microseconds since 1970."""
-    values = _later(_big_endian(array, 8), array, _EPOCH_MICROSECONDS, np.int64)
+    values = _later(big_endian(array, "i8"), array, _EPOCH_MICROSECONDS, np.int64)
     return fixed_width_array(values, pa.timestamp("us"), array)
 
 
 def decode_timestamptz(array: Values) -> Values:
     """Read the bytes of `timestamptz_send` as microseconds since 1970 in UTC."""
-    values = _later(_big_endian(array, 8), array, _EPOCH_MICROSECONDS, np.int64)
+    values = _later(big_endian(array, "i8"), array, _EPOCH_MICROSECONDS, np.int64)
     return fixed_width_array(values, pa.timestamp("us", "UTC"), array)
 
 
@@ -64,19 +64,6 @@ def encode_timestamp(array: Values, target: DataType) -> Values:
     """Write microseconds since 1970 as `timestamp_recv` counts them; finer ones than the target keeps are refused."""
     _refuse_finer(raw_integers(array), array, target)
     return fixed_width_array(_earlier(array, _EPOCH_MICROSECONDS, np.int64), pa.int64(), array)
-
-
-def _big_endian(array: Values, width: int) -> Ints:
-    """Read n fields of `width` bytes, NULL as 0."""
-    data, _ = text_bytes(array)
-    if len(data) != width * (len(array) - array.null_count):
-        raise InternalFault(f"decoding a field of {width} bytes: the source sent another width")
-    found = np.frombuffer(data, np.dtype(f">i{width}")).astype(np.int64)
-    if array.null_count == 0:
-        return found
-    values = np.zeros(len(array), np.int64)
-    values[validity(array)] = found
-    return values
 
 
 def _later(values: Ints, array: Values, epoch: int, dtype: type[np.signedinteger]) -> npt.NDArray[np.signedinteger]:
