@@ -60,7 +60,7 @@ async def test_what_changed_is_pinned_only_when_a_person_accepts_it(
     source.run("ALTER TABLE people ADD national_id int DEFAULT 7")
     plan = await pipe.plan(document)
     assert not plan["runnable"]
-    assert [(change["kind"], change["column"]) for change in plan["changes"]] == [("column added", "national_id")]
+    assert [(change["kind"], change["column"]) for change in plan["changes"]] == [("column-added", "national_id")]
     with pytest.raises(Refused) as refused:
         await pipe.save(document)
     assert "column-added" in refused.value.codes

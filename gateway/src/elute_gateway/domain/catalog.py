@@ -126,10 +126,10 @@ class DatasetKind(StrEnum):
     """What a dataset is in its store."""
 
     TABLE = "table"
-    PARTITIONED_TABLE = "partitioned table"
+    PARTITIONED_TABLE = "partitioned-table"
     VIEW = "view"
-    MATERIALIZED_VIEW = "materialized view"
-    FOREIGN_TABLE = "foreign table"
+    MATERIALIZED_VIEW = "materialized-view"
+    FOREIGN_TABLE = "foreign-table"
 
 
 VIEWS = frozenset({DatasetKind.VIEW, DatasetKind.MATERIALIZED_VIEW})

@@ -148,15 +148,18 @@ def _sources(dataset: Dataset) -> tuple[PinnedSource, ...]:
 
 
 class ChangeKind(StrEnum):
-    """What has changed between two versions of a policy, or between a policy and its source."""
+    """What has changed between two versions of a policy, or between a policy and its source.
 
-    DATASET_ADDED = "dataset added"
-    DATASET_REMOVED = "dataset removed"
-    COLUMN_ADDED = "column added"
-    COLUMN_REMOVED = "column removed"
-    COLUMN_RETYPED = "column retyped"
-    TREATMENT = "treatment"
-    DOMAIN = "domain"
+    Where a change is a problem too, that has the same name.
+    """
+
+    DATASET_ADDED = "dataset-added"
+    DATASET_REMOVED = "dataset-removed"
+    COLUMN_ADDED = "column-added"
+    COLUMN_REMOVED = "column-removed"
+    COLUMN_RETYPED = "column-retyped"
+    TREATMENT_CHANGED = "treatment-changed"
+    DOMAIN_CHANGED = "domain-changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +224,9 @@ def treatment_changes(old: PolicyVersion, new: PolicyVersion) -> list[Change]:
     for name in sorted(before.keys() & after.keys()):
         (was, was_domain), (now, now_domain) = before[name], after[name]
         if was != now:
-            changes.append(Change(ChangeKind.TREATMENT, name.dataset, name.column, was, now))
+            changes.append(Change(ChangeKind.TREATMENT_CHANGED, name.dataset, name.column, was, now))
         elif was_domain != now_domain:
-            changes.append(Change(ChangeKind.DOMAIN, name.dataset, name.column, was_domain, now_domain))
+            changes.append(Change(ChangeKind.DOMAIN_CHANGED, name.dataset, name.column, was_domain, now_domain))
     return changes
 
 
@@ -243,7 +246,7 @@ _PROBLEMS: Mapping[ChangeKind, Kind] = {
     ChangeKind.COLUMN_ADDED: Kind.COLUMN_ADDED,
     ChangeKind.COLUMN_REMOVED: Kind.COLUMN_REMOVED,
     ChangeKind.COLUMN_RETYPED: Kind.COLUMN_RETYPED,
-    ChangeKind.DOMAIN: Kind.DOMAIN_CHANGED,
+    ChangeKind.DOMAIN_CHANGED: Kind.DOMAIN_CHANGED,
 }
 
 
@@ -256,8 +259,8 @@ def change_problem(change: Change) -> Problem | None:
     types = {
         ChangeKind.COLUMN_ADDED: f" ({change.after})",
         ChangeKind.COLUMN_RETYPED: f" from {change.before} to {change.after}",
-        ChangeKind.DOMAIN: f" from {change.before!r} to {change.after!r}",
+        ChangeKind.DOMAIN_CHANGED: f" from {change.before!r} to {change.after!r}",
     }.get(change.kind, "")
     message = f"{what}: {kind.code.split('-')[1]} since the policy was pinned{types}"
-    hint = "" if change.kind is ChangeKind.DOMAIN else "look at it, then pin it with `elute plan --accept`"
+    hint = "" if change.kind is ChangeKind.DOMAIN_CHANGED else "look at it, then pin it with `elute plan --accept`"
     return kind.problem(message, hint=hint, dataset=change.dataset, column=change.column)

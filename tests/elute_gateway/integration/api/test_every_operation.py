@@ -62,6 +62,23 @@ async def test_each_needs_its_scope_and_is_let_in_with_it_alone(quick_gateway: T
         assert answer.status_code not in {401, 403} or operation["operationId"] == "createApiKey"
 
 
+def _words(part: object) -> Iterator[str]:
+    """Give every word of every enumeration below a part of the document."""
+    if isinstance(part, dict):
+        yield from part.get("enum", ())
+        for below in part.values():
+            yield from _words(below)
+    elif isinstance(part, list):
+        for below in part:
+            yield from _words(below)
+
+
+async def test_every_word_of_an_enumeration_is_written_as_problem_codes_are(quick_gateway: TestGateway) -> None:
+    words = set(_words(quick_gateway.app.openapi()))
+    assert {"column-added", "materialized-view", "runs:read"} <= words
+    assert [word for word in words if not re.fullmatch(r"[a-z]+([-:][a-z]+)*", word)] == []
+
+
 async def test_each_is_good_for_a_generated_client(quick_gateway: TestGateway) -> None:
     document = quick_gateway.app.openapi()
     tags = {tag["name"] for tag in document["tags"]}

@@ -119,8 +119,8 @@ def test_another_technique_and_another_domain_are_told_apart() -> None:
     nulled = pinned(scrub=KEEP_IDS.replace("technique: token", "technique: null"))
     moved = pinned(scrub=KEEP_IDS.replace("technique: token", "technique: token, domain: email"))
     assert treatment_changes(pinned(), nulled) == [
-        Change(ChangeKind.TREATMENT, name("customers"), "email", "token", "null")
+        Change(ChangeKind.TREATMENT_CHANGED, name("customers"), "email", "token", "null")
     ]
     assert treatment_changes(pinned(), moved) == [
-        Change(ChangeKind.DOMAIN, name("customers"), "email", "token", "email")
+        Change(ChangeKind.DOMAIN_CHANGED, name("customers"), "email", "token", "email")
     ]
