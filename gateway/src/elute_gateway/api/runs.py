@@ -24,7 +24,7 @@ from elute_gateway.api.run_views import (
 from elute_gateway.domain import run
 from elute_gateway.domain.access import Caller, Scope
 from elute_gateway.domain.run import RunState
-from elute_wire.errors import InvalidRequest
+from elute_wire.errors import InvalidRequest, NotFound
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -56,12 +56,18 @@ async def start_run(
 async def list_runs(
     gateway: Gateway,
     _caller: Annotated[Caller, holding(Scope.RUNS_READ)],
+    *,
     state: Annotated[list[RunState] | None, Query(description="Only runs in one of these states.")] = None,
+    pipeline: Annotated[str, Query(max_length=63, description="Only runs of the pipeline of this name.")] = "",
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> RunPage:
     """List runs, newest first."""
-    found = await gateway.runs.page(position(cursor), limit + 1, state or ())
+    try:
+        pipeline_id = (await gateway.pipelines.get(pipeline)).version.id if pipeline else ""
+    except NotFound:
+        return RunPage(items=[], next=None)
+    found = await gateway.runs.page(position(cursor), limit + 1, state or (), pipeline_id)
     runs, after = page_of(found, limit, lambda one: one.id)
     return RunPage(items=[await _view(gateway, one) for one in runs], next=after)
 

@@ -49,9 +49,11 @@ class RunUseCases:
         """
         return await self.books.runs.get(run_id)
 
-    async def page(self, before: str = "", limit: int = 50, states: Collection[RunState] = ()) -> list[Run]:
-        """Return runs, newest first, older than the run `before`."""
-        return await self.books.runs.page(before, limit, states)
+    async def page(
+        self, before: str = "", limit: int = 50, states: Collection[RunState] = (), pipeline_id: str = ""
+    ) -> list[Run]:
+        """Return runs, newest first, older than the run `before`; of one pipeline, if its id is given."""
+        return await self.books.runs.page(before, limit, states, pipeline_id)
 
     async def datasets(self, run_id: str) -> list[DatasetProgress]:
         """Return what has become of each dataset's rows.

@@ -51,11 +51,12 @@ def app() -> None:
 
 @app.command("ls")
 @click.option("--state", multiple=True, type=click.Choice(_STATES), help="Only runs in this state; repeatable.")
+@click.option("--pipeline", default="", help="Only runs of this pipeline.")
 @click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="The most runs.")
 @as_json
-def ls(state: tuple[str, ...], limit: int, *, as_json: bool) -> None:
+def ls(state: tuple[str, ...], pipeline: str, limit: int, *, as_json: bool) -> None:
     """List runs, newest first."""
-    found = Api.find().get("/runs", {"limit": limit, "state": list(state)})["items"]
+    found = Api.find().get("/runs", {"limit": limit, "state": list(state), "pipeline": pipeline})["items"]
     if as_json:
         for one in found:
             show_json(one)

@@ -70,13 +70,17 @@ class Runs:
             raise NotFound(f"finding run {run_id}: there is none")
         return _run(row)
 
-    async def page(self, before: str = "", limit: int = 50, states: Collection[RunState] = ()) -> list[Run]:
-        """Return runs, newest first, older than the run `before`, in one of some states if any are given."""
+    async def page(
+        self, before: str = "", limit: int = 50, states: Collection[RunState] = (), pipeline_id: str = ""
+    ) -> list[Run]:
+        """Return runs, newest first, older than the run `before`; in some states, of one pipeline, if given."""
         query = sa.select(run).where(run.c.workspace_id == self.workspace).order_by(run.c.id.desc()).limit(limit)
         if before:
             query = query.where(run.c.id < before)
         if states:
             query = query.where(run.c.state.in_(list(states)))
+        if pipeline_id:
+            query = query.where(run.c.pipeline_id == pipeline_id)
         async with self.database.reading() as connection:
             return [_run(row) for row in await connection.execute(query)]
 

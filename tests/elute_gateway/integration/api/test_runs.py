@@ -110,6 +110,23 @@ async def test_partitions_come_in_pages_and_each_once(working_client: httpx.Asyn
     assert {one["state"] for one in seen} == {"done"}
 
 
+async def test_runs_are_listed_by_pipeline_and_state(quick_client: httpx.AsyncClient) -> None:
+    await save(quick_client)
+    other = document_text(SCRUB).replace("shop-to-qa", "another")
+    assert (await quick_client.post("/v1/pipelines", content=other, headers=YAML)).status_code == 201
+    for name in ("shop-to-qa", "another", "shop-to-qa"):
+        await quick_client.post("/v1/runs", json={"pipeline": name})
+
+    async def listed(**query: str) -> list[str]:
+        items = (await quick_client.get("/v1/runs", params=query)).json()["items"]
+        return [run["pipeline"] for run in items]
+
+    assert await listed() == ["shop-to-qa", "another", "shop-to-qa"]
+    assert await listed(pipeline="another") == ["another"]
+    assert await listed(pipeline="shop-to-qa", state="failed") == []
+    assert await listed(pipeline="nothing") == []
+
+
 async def test_the_same_idempotency_key_starts_one_run(working_client: httpx.AsyncClient) -> None:
     await save(working_client)
     headers = {"Idempotency-Key": "nightly-1"}
