@@ -73,14 +73,14 @@ async def previewed(request: connector_pb2.PreviewRequest, channels: Channels) -
 
 
 def _in_text_mode(stage: stage_pb2.Stage) -> stage_pb2.Stage:
-    """Return the same stage over a source that writes as text what it otherwise carries as bytes."""
+    """Return the same stage over a source that writes as text, by column, what it otherwise carries as bytes."""
     written = stage_pb2.Stage()
     written.CopyFrom(stage)
     source = written
     while source.HasField("input"):
         source = source.input
     if source.HasField("extract"):
-        source.extract.text_mode = True
+        source.extract.text_mode, source.extract.packed = True, False
     return written
 
 

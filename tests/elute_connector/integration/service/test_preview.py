@@ -85,6 +85,12 @@ async def test_every_value_has_a_json_form_however_it_travels(
     assert missing == [None] * 6
 
 
+async def test_what_would_travel_as_whole_rows_is_shown_by_column(copy: Copier) -> None:
+    stage = copy.stage("people", packed=True)
+    rows = await previewed(copy, stage, 1, scrub=connector_pb2.SCRUB_MODE_OFF)
+    assert rows[0]["name"] == "Jane 1"
+
+
 async def test_long_texts_are_cut_so_that_a_hundred_rows_fit_into_an_answer(copy: Copier, source: Database) -> None:
     source.run("UPDATE people SET name = repeat('x', 50000)")
     stage = copy.stage("people")
