@@ -93,10 +93,14 @@ async def test_a_failure_is_counted_by_the_class_of_its_error(product: Product, 
     assert counted[f'elute_run_errors_total{{code="{failure["code"]}"}}'] == 1
 
 
-async def test_an_open_run_is_shown(product: Product, pipe: Pipe, source: Database) -> None:
-    source.run(PEOPLE + "INSERT INTO people SELECT i, repeat('x', 500) FROM generate_series(501, 100000) AS i; ANALYZE")
+async def test_an_open_run_is_shown(product: Product, pipe: Pipe, source: Database, target: Database) -> None:
+    source.run("CREATE TABLE people AS SELECT i AS id, repeat('x', 1000) AS email FROM generate_series(1, 5000) AS i")
+    # A target that takes ten seconds for all rows: what waits is counted every other second.
+    target.run("""CREATE FUNCTION slow(id int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+            $f$ BEGIN PERFORM pg_sleep(0.002); RETURN id; END $f$;
+        CREATE TABLE people (id int, email text, copied int GENERATED ALWAYS AS (public.slow(id)) STORED)""")
     limits = {"partition_bytes": 1024 * 1024, "parallel_partitions": 1}
-    await pipe.save(pipe.document("off", limits=limits))
+    await pipe.save(pipe.document("off", structure="keep", limits=limits))
     run_id = await pipe.start()
     async with asyncio.timeout(60):
         while not (shown := (await scraped(product)).series)["elute_partitions_queued"]:
@@ -104,4 +108,5 @@ async def test_an_open_run_is_shown(product: Product, pipe: Pipe, source: Databa
     assert shown["elute_runs_active"] == 1
     assert shown["elute_partitions_oldest_seconds"] >= 0
     assert shown["elute_run_snapshot_age_seconds"] > 0
+    await pipe.api.ask("POST", f"/v1/runs/{run_id}/cancel")
     await pipe.api.ended(run_id)
