@@ -6,12 +6,18 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from elute_anonymizer.domain.columns import Bytes
+from elute_anonymizer.domain.columns import Words
 
 BLOCK = 16
+
+Encryptor: TypeAlias = Callable[[Words, Words], None]
+"""Encrypts every block of an (n, 2) array of words into the first n rows of a second array, of at least n + 1."""
 
 
 class AES:
@@ -21,11 +27,14 @@ class AES:
         # ECB of independent blocks is the bare permutation; nothing is encrypted by it as a mode.
         self._cipher = Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305
 
-    def columns(self, blocks: Bytes) -> Bytes:
-        """Encrypt every block of an (n, 16) matrix."""
-        # One context per call: they are cheap, and not safe to share between threads.
-        encrypted = self._cipher.encryptor().update(blocks.ravel().data)
-        return np.frombuffer(encrypted, np.uint8).reshape(-1, BLOCK)
+    def encryptor(self) -> Encryptor:
+        """Return what encrypts many blocks; it is cheap, and for one thread."""
+        context = self._cipher.encryptor()
+
+        def encrypt(blocks: Words, encrypted: Words) -> None:
+            context.update_into(blocks.view(np.uint8).data, encrypted.view(np.uint8).data)
+
+        return encrypt
 
     def block(self, block: bytes) -> bytes:
         """Encrypt one block."""

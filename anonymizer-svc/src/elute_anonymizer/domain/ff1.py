@@ -1,7 +1,8 @@
 """FF1: encrypt strings of an alphabet into strings of the same alphabet and length, a column at a time.
 
-Every Feistel round encrypts one block per row, so all rows of a round go through AES in one call and the arithmetic
-is numpy's. Three ways, chosen by the larger half's number of values M = radix^ceil(n/2):
+Every Feistel round encrypts one block per row, so all rows of a round go through AES in one call; compiled loops
+build the blocks before it and reduce its output after it. Two ways, chosen by the larger half's number of values
+M = radix^ceil(n/2):
 
 * M ≤ 2^56 (32 digits, 18 alphanumerics): 64-bit words, reducing the round's output by as many bits at a time as fit;
 * longer strings: Python integers, one value at a time. They are rare, and a few thousand a second is enough.
@@ -15,19 +16,23 @@ from __future__ import annotations
 from enum import Enum
 
 import numpy as np
-import numpy.typing as npt
 
+from elute_anonymizer.domain import numerals
 from elute_anonymizer.domain.aes import AES, BLOCK
-from elute_anonymizer.domain.columns import Words
+from elute_anonymizer.domain.columns import Ints, Words
+from elute_anonymizer.domain.numerals import Symbols
+from elute_wire.compiled import compiled
 
 LEAST_VALUES = 1_000_000
 """The smallest domain that the standard allows."""
 
 _ROUNDS = 10
 _CHUNK_ROWS = 8192
-_WORD_LIMIT = 1 << 56
+"""Rows at a time: their blocks stay in the processor's second-level cache."""
 
-Symbols = npt.NDArray[np.uint16]
+_WORD_LIMIT = 1 << 56
+_LARGEST_RADIX = 256
+"""A symbol is a byte here; the standard goes up to 65536."""
 
 
 class Direction(Enum):
@@ -42,7 +47,7 @@ class FF1:
 
     Args:
         key: 16, 24 or 32 bytes.
-        radix: The number of symbols, 2 to 65536.
+        radix: The number of symbols, 2 to 256.
         length: The symbols of each string, at least 2.
         tweak: Public bytes that select one permutation of many.
 
@@ -51,7 +56,7 @@ class FF1:
     """
 
     def __init__(self, key: bytes, radix: int, length: int, tweak: bytes = b"") -> None:
-        if not 2 <= radix <= 1 << 16 or length < 2 or radix**length < LEAST_VALUES:
+        if not 2 <= radix <= _LARGEST_RADIX or length < 2 or radix**length < LEAST_VALUES:
             raise ValueError(f"FF1 is not defined for {length} symbols of {radix}")
         self.radix = radix
         self.left = length // 2
@@ -69,56 +74,50 @@ class FF1:
         self._prefix = self._chained(bytes(BLOCK), fixed[:whole])
         self._tail = fixed[whole:]
 
-    def apply(self, symbols: Symbols, direction: Direction = Direction.ENCRYPT) -> Symbols:
-        """Encrypt or decrypt strings.
+    def apply(self, symbols: Symbols, starts: Ints, direction: Direction = Direction.ENCRYPT) -> None:
+        """Encrypt or decrypt strings where they lie.
 
         Args:
-            symbols: An (n, length) array of values below the radix.
+            symbols: The symbols of all rows, values below the radix.
+            starts: Where the n strings begin.
             direction: Which way.
         """
         if self.radix**self.right > _WORD_LIMIT:
-            rows = [self._one([int(symbol) for symbol in row], direction) for row in symbols]
-            return np.array(rows, np.uint16).reshape(symbols.shape)
-        result = np.empty_like(symbols)
-        for start in range(0, len(symbols), _CHUNK_ROWS):
-            chunk = symbols[start : start + _CHUNK_ROWS]
-            halves = self._numbers(chunk[:, : self.left]), self._numbers(chunk[:, self.left :])
-            left, right = self.halves(*halves, direction)
-            self._write(left, result[start : start + _CHUNK_ROWS, : self.left])
-            self._write(right, result[start : start + _CHUNK_ROWS, self.left :])
-        return result
+            for start in starts.tolist():
+                string = symbols[start : start + self.left + self.right]
+                string[:] = self._one(string.tolist(), direction)
+            return
+        middles = starts + self.left
+        left = numerals.read(symbols, starts, self.left, self.radix)
+        right = numerals.read(symbols, middles, self.right, self.radix)
+        self.halves(left, right, direction)
+        numerals.write(left, symbols, starts, self.left, self.radix)
+        numerals.write(right, symbols, middles, self.right, self.radix)
 
-    def halves(self, left: Words, right: Words, direction: Direction = Direction.ENCRYPT) -> tuple[Words, Words]:
-        """Run the ten rounds on strings whose two halves are already numbers (each half at most 2^56 values).
+    def halves(self, left: Words, right: Words, direction: Direction = Direction.ENCRYPT) -> None:
+        """Run the ten rounds, in place, on strings whose two halves are already numbers of at most 2^56 values.
 
         Args:
             left: n numbers below radix^floor(length / 2).
             right: n numbers below radix^ceil(length / 2).
             direction: Which way.
-
-        Returns:
-            The two halves of the result.
         """
+        for start in range(0, len(left), _CHUNK_ROWS):
+            stop = start + _CHUNK_ROWS
+            self._rounds(left[start:stop], right[start:stop], direction)
+
+    def _rounds(self, left: Words, right: Words, direction: Direction) -> None:
+        encrypt = self._aes.encryptor()
+        blocks, output = np.empty((len(left), 2), np.uint64), np.empty((len(left) + 1, 2), np.uint64)
         for number in range(_ROUNDS)[:: direction.value]:
             modulus = self.radix ** (self.left if number % 2 == 0 else self.right)
-            if direction is Direction.ENCRYPT:
-                left, right = right, (left + self._round_word(number, right, modulus)) % np.uint64(modulus)
-            else:
-                step = self._round_word(number, left, modulus)
-                left, right = (right + np.uint64(modulus) - step) % np.uint64(modulus), left
-        return left, right
-
-    def _round_word(self, number: int, half: Words, modulus: int) -> Words:
-        """Compute the round function of n halves modulo `modulus`."""
-        fixed = self._tail + bytes([number]) + bytes(self._half_bytes)
-        # What all rows share of the block is combined with the chained prefix once. The half is at most 7 bytes here,
-        # so it lies within the block's second word.
-        first, second = np.frombuffer(_xored(self._prefix, fixed), np.uint64)
-        blocks = np.empty((len(half), 2), np.uint64)
-        blocks[:, 0] = first
-        np.bitwise_xor(half.byteswap(), second, out=blocks[:, 1])
-        output = self._aes.columns(blocks.view(np.uint8)).view(np.uint64)
-        return _reduced(output, self._output_bytes, modulus)
+            source, target = (right, left) if direction is Direction.ENCRYPT else (left, right)
+            # What all rows share of the block is combined with the chained prefix once.
+            shared = _xored(self._prefix, self._tail + bytes([number]) + bytes(self._half_bytes))
+            _write_blocks(source, np.frombuffer(shared, np.uint64), blocks)
+            encrypt(blocks, output)
+            _add(output, self._output_bytes, modulus, direction.value, target)
+            left, right = right, left
 
     def _one(self, symbols: list[int], direction: Direction) -> list[int]:
         """Encrypt or decrypt one string in Python integers, of any length."""
@@ -147,38 +146,55 @@ class FF1:
             state = self._aes.block(_xored(state, data[start : start + BLOCK]))
         return state
 
-    def _numbers(self, symbols: Symbols) -> Words:
-        result = np.zeros(len(symbols), np.uint64)
-        for column in symbols.T:
-            result = result * np.uint64(self.radix) + column
-        return result
 
-    def _write(self, numbers: Words, symbols: Symbols) -> None:
-        for place in range(symbols.shape[1] - 1, -1, -1):
-            rest = numbers // np.uint64(self.radix)
-            symbols[:, place] = numbers - rest * np.uint64(self.radix)
-            numbers = rest
-
-
-def _reduced(output: Words, size: int, modulus: int) -> Words:
-    """Reduce the first `size` bytes of n 16-byte big-endian numbers modulo `modulus`, at most 2^56.
+@compiled
+def _write_blocks(halves: Words, shared: Words, blocks: Words) -> None:
+    """Write the blocks that a round encrypts.
 
     Args:
-        output: An (n, 2) array: the words of the numbers' bytes as they lie in memory.
-        size: 8 or 12 bytes.
-        modulus: What to reduce by.
+        halves: n numbers of at most 7 bytes, so that they lie within the second word of a block, big-endian.
+        shared: The two words of what is the same for all rows.
+        blocks: (n, 2): gets the words of the blocks.
+    """
+    for row in range(len(halves)):
+        blocks[row, 0] = shared[0]
+        blocks[row, 1] = shared[1] ^ _swapped(halves[row])
+
+
+@compiled
+def _add(output: Words, size: int, modulus: int, sign: int, halves: Words) -> None:
+    """Add what a round encrypted to the other halves, or subtract it.
+
+    Args:
+        output: At least (n, 2): the words of the encrypted blocks.
+        size: How many bytes of each block count, 8 or 12, as a big-endian number.
+        modulus: What halves are reduced by, at most 2^56.
+        sign: 1 to add, -1 to subtract.
+        halves: n numbers below the modulus: gets the sums.
     """
     divisor = np.uint64(modulus)
-    result = output[:, 0].byteswap() % divisor
-    if size == 8:
-        return result
-    # As many bits per turn as keep `rest * 2^step` within a word.
-    step = next(bits for bits in (32, 16, 8) if modulus <= 1 << (64 - bits))
-    rest = output[:, 1].byteswap()
-    for shift in range(64 - step, 31, -step):
-        limb = (rest >> np.uint64(shift)) & np.uint64((1 << step) - 1)
-        result = ((result << np.uint64(step)) | limb) % divisor
-    return result
+    # As many bits of the second word at a time as keep `value * 2^step` within 64 bits.
+    step = 32 if modulus <= 1 << 32 else 16 if modulus <= 1 << 48 else 8
+    turns = 0 if size == 8 else 32 // step
+    for row in range(len(halves)):
+        value, rest = _swapped(output[row, 0]) % divisor, _swapped(output[row, 1])
+        for _ in range(turns):
+            value = (value << np.uint64(step) | rest >> np.uint64(64 - step)) % divisor
+            rest <<= np.uint64(step)
+        if sign < 0:
+            value = divisor - value
+        total = halves[row] + value
+        halves[row] = total - divisor if total >= divisor else total
+
+
+@compiled
+def _swapped(word: np.uint64) -> np.uint64:
+    """Reverse the bytes of a word, which the compiler makes one instruction of."""
+    odd, even = np.uint64(0xFF00FF00FF00FF00), np.uint64(0x00FF00FF00FF00FF)
+    word = (word & odd) >> np.uint64(8) | (word & even) << np.uint64(8)
+    odd, even = np.uint64(0xFFFF0000FFFF0000), np.uint64(0x0000FFFF0000FFFF)
+    word = (word & odd) >> np.uint64(16) | (word & even) << np.uint64(16)
+    return word >> np.uint64(32) | word << np.uint64(32)
 
 
 def _xored(left: bytes, right: bytes) -> bytes:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from elute_anonymizer.domain.cmac import ColumnMac
 from elute_anonymizer.domain.columns import Words, pc
 from elute_anonymizer.domain.ff1 import FF1, LEAST_VALUES
+from elute_anonymizer.domain.text import Text
 
 
 class Permutation:
@@ -49,7 +50,7 @@ class Permutation:
     @cached_property
     def _table(self) -> Words:
         numbers = pc.cast(pa.array(np.arange(self._size)), pa.string())
-        words = ColumnMac(self._key).words(numbers)
+        words = ColumnMac(self._key).words(Text.of(numbers))
         return np.lexsort((words[:, 0], words[:, 1])).astype(np.uint64)
 
     @cached_property
@@ -58,5 +59,6 @@ class Permutation:
 
     def _turned(self, numbers: Words) -> Words:
         shift = np.uint64(self._cipher.right)
-        left, right = self._cipher.halves(numbers >> shift, numbers & np.uint64((1 << self._cipher.right) - 1))
+        left, right = numbers >> shift, numbers & np.uint64((1 << self._cipher.right) - 1)
+        self._cipher.halves(left, right)
         return (left << shift) | right

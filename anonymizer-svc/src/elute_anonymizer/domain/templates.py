@@ -1,124 +1,123 @@
 """Find the characters of formatted values that are to be encrypted, and leave the format in place.
 
 A value such as `+49 (30) 1234-567` is symbols of an alphabet among separators. The symbols of all rows lie in one flat
-array; rows with as many symbols form a matrix that a cipher takes at once, and its result goes back to the same places.
+array, where a cipher replaces those of rows that have as many; then they go back to where they came from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from elute_anonymizer.domain.aes import BLOCK
-from elute_anonymizer.domain.columns import Bytes, Flags, Ints
-from elute_anonymizer.domain.ff1 import Symbols
-from elute_anonymizer.domain.text import Text
+from elute_anonymizer.domain.columns import Bytes, Column, Flags, Ints
+from elute_anonymizer.domain.numerals import Symbols
+from elute_anonymizer.domain.text import Strings, Text
+from elute_wire.compiled import compiled
 
 _SEPARATOR, _FOREIGN = 0xFE, 0xFF
 
 
-@dataclass(frozen=True, slots=True)
-class Alphabet:
+class Alphabet(NamedTuple):
     """The symbols of a format, and the characters that may stand between them.
 
     Attributes:
-        characters: The symbols in the order of their values, ASCII.
-        separators: What stays as it is.
+        codes: The code of every byte, 256: the symbol that it is, or the mark of a separator or of a foreign byte.
+        letters: The byte of every symbol.
     """
 
-    characters: str
-    separators: str
+    codes: Bytes
+    letters: Bytes
 
-    def codes(self, data: Bytes) -> Bytes:
-        """Return the symbol of every byte: its value, or a mark of a separator or of a foreign byte."""
-        table = np.full(256, _FOREIGN, np.uint8)
-        table[np.frombuffer(self.separators.encode(), np.uint8)] = _SEPARATOR
-        table[np.frombuffer(self.characters.encode(), np.uint8)] = np.arange(len(self.characters))
-        # Several times as fast as indexing the table by the bytes.
-        return np.frombuffer(data.tobytes().translate(table.tobytes()), np.uint8)
+    @classmethod
+    def of(cls, characters: str, separators: str) -> Alphabet:
+        """Make an alphabet.
+
+        Args:
+            characters: The symbols in the order of their values, ASCII.
+            separators: What stays as it is.
+        """
+        codes, letters = np.full(256, _FOREIGN, np.uint8), np.array(list(characters.encode()), np.uint8)
+        codes[list(separators.encode())] = _SEPARATOR
+        codes[letters] = np.arange(len(letters))
+        return cls(codes, letters)
+
+
+class Numerals(NamedTuple):
+    """The symbols of n values as compiled functions take them.
+
+    Attributes:
+        symbols: The symbols of all values, one value after the other, and perhaps others behind them.
+        ends: Where each value's symbols begin, and where those of the last one end: n + 1 positions from 0 on.
+    """
+
+    symbols: Symbols
+    ends: Ints
 
 
 class Template:
-    """The symbols of n values.
+    """Where n values have symbols, and which.
 
     Attributes:
-        fits: Which values consist of symbols and separators alone, n flags.
-        starts: Where each value's symbols begin among all symbols, n positions.
+        numerals: The symbols; a cipher may replace them.
         counts: How many symbols each value has, n counts.
+        fits: Which values consist of symbols and separators alone, n flags.
     """
 
     def __init__(self, text: Text, alphabet: Alphabet) -> None:
-        self._letters = np.frombuffer(alphabet.characters.encode(), np.uint8)
-        codes = alphabet.codes(text.data)
-        ends = text.starts + text.lengths
-        self.fits: Flags = np.ones(len(ends), np.bool_)
-        is_foreign = codes == _FOREIGN
-        # The zeros past the end are always foreign; counting is left out where nothing else is.
-        if is_foreign[: len(codes) - BLOCK].any():
-            foreign = _running(is_foreign)
-            self.fits = foreign[ends] == foreign[text.starts]
-        is_symbol = codes < _SEPARATOR
-        seen = _running(is_symbol)
-        self.starts: Ints = seen[text.starts]
-        self.counts: Ints = seen[ends] - self.starts
-        self._places = np.flatnonzero(is_symbol)
-        self.symbols: Symbols = codes[self._places].astype(np.uint16)
-        self._data = text.data.copy()
+        self._text, self._alphabet = text, alphabet
+        offsets = text.strings.offsets
+        self._size = int(offsets[-1] - offsets[0])
+        self.numerals = Numerals(np.empty(self._size, np.uint8), np.zeros(len(text) + 1, np.int64))
+        self.fits: Flags = np.empty(len(text), np.bool_)
+        _scan(text.strings, alphabet, self.numerals, self.fits)
+        self.counts: Ints = np.diff(self.numerals.ends)
 
-    def groups(self, chosen: Flags, skipped: Ints) -> Iterator[tuple[Ints, Ints]]:
-        """Group values by the number of their symbols that are not skipped.
-
-        Args:
-            chosen: Which values to group, n flags; each has more symbols than are skipped.
-            skipped: How many symbols to leave out at the start of each value, n counts.
-
-        Yields:
-            m rows of k such symbols each, and an (m, k) matrix of the places of these among all symbols.
-        """
-        counts = np.where(chosen, self.counts - skipped, 0)
-        first = self.starts + skipped
-        # Rows that are not chosen count 0 symbols.
-        for count in 1 + np.flatnonzero(np.bincount(counts)[1:]):
-            rows = np.flatnonzero(counts == count)
-            yield rows, first[rows, None] + np.arange(count)
-
-    def symbol(self, place: int) -> Symbols:
-        """Return every value's symbol at a place, 0 the first; for a value without so many it is of no meaning."""
-        if len(self.symbols) == 0:
-            return np.zeros(len(self.starts), np.uint16)
-        found: Symbols = self.symbols[np.minimum(self.starts + place, len(self.symbols) - 1)]
-        return found
-
-    def write(self, places: Ints, symbols: Symbols) -> None:
-        """Put symbols at places among all symbols, matrices of the same shape."""
-        self._data[self._places[places]] = self._letters[symbols]
-
-    @property
-    def data(self) -> Bytes:
-        """The bytes of all values with what was written."""
-        return self._data
+    def written(self) -> Column:
+        """Build the n values with the symbols as they are now; NULL stays NULL."""
+        offsets, data = self._text.strings.offsets, np.empty(self._size, np.uint8)
+        _write(self._text.strings, self._alphabet, self.numerals, data)
+        return self._text.replaced(data, offsets - offsets[0])
 
 
-def _running(flags: Flags) -> Ints:
-    """Count the set flags before every position; one entry more than flags."""
-    counts = np.zeros(len(flags) + 1, np.int64)
-    np.cumsum(flags, out=counts[1:])
-    return counts
-
-
-def luhn_digits(payload: Symbols) -> Symbols:
-    """Compute the check digit of every payload of decimal digits.
+@compiled
+def _scan(strings: Strings, alphabet: Alphabet, numerals: Numerals, fits: Flags) -> None:
+    """Read the symbols of n values.
 
     Args:
-        payload: An (n, k) matrix of digits without the check digit.
-
-    Source:
-        ISO/IEC 7812-1, annex B.
+        strings: The values.
+        alphabet: Their alphabet.
+        numerals: As long as all values together, and zeros: gets the symbols, and where they end.
+        fits: n flags: gets which values have no foreign byte.
     """
-    doubled = payload[:, ::-1].copy()
-    doubled[:, ::2] *= 2
-    doubled[doubled > 9] -= 9
-    check: Symbols = ((10 - doubled.sum(axis=1) % 10) % 10).astype(np.uint16)
-    return check
+    end = np.uint64(0)
+    for row in range(len(fits)):
+        is_foreign = False
+        for here in range(strings.offsets[row], strings.offsets[row + 1]):
+            code = alphabet.codes[strings.data[np.uint64(here)]]
+            if code < _SEPARATOR:
+                numerals.symbols[end] = code
+                end += np.uint64(1)
+            is_foreign |= code == _FOREIGN
+        numerals.ends[row + 1] = end
+        fits[row] = not is_foreign
+
+
+@compiled
+def _write(strings: Strings, alphabet: Alphabet, numerals: Numerals, data: Bytes) -> None:
+    """Copy n values with other symbols.
+
+    Args:
+        strings: The values.
+        alphabet: Their alphabet.
+        numerals: The new symbols, as many as `_scan` found.
+        data: As long as all values together: gets their bytes.
+    """
+    end = np.uint64(0)
+    first = strings.offsets[0]
+    for place in range(len(data)):
+        byte = strings.data[np.uint64(first + place)]
+        if alphabet.codes[byte] < _SEPARATOR:
+            byte = alphabet.letters[numerals.symbols[end]]
+            end += np.uint64(1)
+        data[place] = byte

@@ -18,6 +18,7 @@ from elute_anonymizer.domain.draws import below, lanes
 from elute_anonymizer.domain.keys import DomainKey
 from elute_anonymizer.domain.technique import Cells, ColumnFacts, Definition, Kept, Need, Uniqueness, Verdict
 from elute_anonymizer.domain.temporal import LIMITS, Limits, numbers, with_numbers
+from elute_anonymizer.domain.text import Text
 from elute_wire.schema import LogicalType
 
 
@@ -43,7 +44,7 @@ class DateShift:
 
     def _shift(self, cells: Cells) -> npt.NDArray[np.int64]:
         """Draw a number of days for every row from -days to days without 0."""
-        first, _, _, _ = lanes(self._mac.words(cells.subject))
+        first, _, _, _ = lanes(self._mac.words(Text.of(cells.subject)))
         drawn = below(first, 2 * self._days) - self._days
         return np.where(drawn >= 0, drawn + 1, drawn)
 

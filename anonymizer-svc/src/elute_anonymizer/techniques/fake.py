@@ -14,7 +14,7 @@ below `.example` that the same host always gets. Phone numbers are the fictional
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Literal, Self
 
@@ -24,21 +24,12 @@ from pydantic import Field, model_validator
 from elute_anonymizer.application.options import Options
 from elute_anonymizer.application.pools import pool
 from elute_anonymizer.domain.cmac import ColumnMac
-from elute_anonymizer.domain.columns import Bytes, Column, Words, pc
-from elute_anonymizer.domain.draws import (
-    SUFFIX_CHARACTERS,
-    below,
-    characters,
-    digits,
-    enclosed,
-    joined,
-    lanes,
-    pick,
-    suffix,
-)
+from elute_anonymizer.domain.columns import Column, pc
+from elute_anonymizer.domain.draws import Composer, Draw, characters, one_of
 from elute_anonymizer.domain.keys import DomainKey
+from elute_anonymizer.domain.mail import hosts
 from elute_anonymizer.domain.technique import TEXTUAL, Cells, ColumnFacts, Definition, Kept, Need, Uniqueness, Verdict
-from elute_anonymizer.domain.text import fixed_width, where_filled
+from elute_anonymizer.domain.text import Text
 from elute_wire.schema import LogicalType
 
 Kind = Literal[
@@ -70,10 +61,12 @@ _LONGEST: Mapping[str, int] = {
     "country": 24,
     "phone": 12,
 }
-_LONGEST_NAME: Mapping[str, int] = {"unique": 8 + 1 + 8 + 1 + SUFFIX_CHARACTERS, "natural": 8 + 1 + 8 + 1 + 2}
-_HOUSE_NUMBERS = pa.array([f"{number} " for number in range(1, 1000)])
+_SUFFIX_CHARACTERS = 20
+_LONGEST_NAME: Mapping[str, int] = {"unique": 8 + 1 + 8 + 1 + _SUFFIX_CHARACTERS, "natural": 8 + 1 + 8 + 1 + 2}
 _EXAMPLE = "example.com"
 _ALIAS_CHARACTERS = 12
+# More than a column holds: an alias says nothing of the length of its host.
+_LONGEST_HOST = 2**31
 _HOST_CHARACTERS: Mapping[str, int] = {"example": len(_EXAMPLE), "alias": _ALIAS_CHARACTERS + len(".example")}
 
 
@@ -102,44 +95,28 @@ class Fake:
     """Replaces every value by an invented one."""
 
     def __init__(self, config: Config, _logical: LogicalType, key: DomainKey) -> None:
-        self._config = config
         self._mac = ColumnMac(key.derive("fake"))
         self._host_mac = ColumnMac(key.derive("fake mail host"))
-        # A host that would not fit behind the longest name is not kept.
+        # What does not fit behind the longest name is not kept.
         self._room = config.longest - _LONGEST_NAME[config.form] - 1
+        fits = self._room >= _HOST_CHARACTERS.get(config.mail_host, 0)
+        self._mail_host = config.mail_host if fits else "example"
+        self._composer = _composer(config.kind, config.form, self._mail_host)
 
     def apply(self, cells: Cells) -> Column:
         """Return an invented value for every value with content."""
-        words = self._mac.words(cells.canonical)
-        if self._config.kind not in _ADDRESS_KINDS:
-            return where_filled(cells.values, _DRAWS[self._config.kind](words))
-        return where_filled(cells.values, self._named(words, cells))
+        text = Text.of(cells.canonical)
+        invented = self._composer.texts(self._mac.words(text), text)
+        if self._mail_host == "example":
+            return invented
+        return pc.binary_join_element_wise(invented, self._hosts(text), "")
 
-    def _named(self, words: Words, cells: Cells) -> Column:
-        """Write a name in the letters a to z, and a host behind it where an address is wanted."""
-        first, second, third, _ = lanes(words)
-        names = (pick(_dotted("first_names"), first), pick(_dotted("last_names"), second))
-        end = suffix(words) if self._config.form == "unique" else digits(below(third, 100), 2)
-        if self._config.kind == "user_name":
-            return joined("", *names, fixed_width(end))
-        if self._config.mail_host == "example":
-            return joined("", *names, fixed_width(enclosed("", end, f"@{_EXAMPLE}")))
-        return joined("", *names, fixed_width(enclosed("", end, "@")), self._hosts(cells.canonical))
-
-    def _hosts(self, addresses: Column) -> Column:
-        """Return the part behind every address's @, as the options want it."""
-        parts = pc.split_pattern(addresses, "@", max_splits=1, reverse=True)
-        last = pc.subtract(pc.add(parts.offsets[:-1], pc.list_value_length(parts)), 1)
-        # Hosts repeat: what is done to them is done to the distinct ones of the batch. Without an @ there is no host.
-        found = pc.if_else(pc.equal(pc.list_value_length(parts), 2), parts.values.take(last), "").dictionary_encode()
-        is_host = pc.match_substring_regex(found.dictionary, r"^[A-Za-z0-9.-]+$")
-        hosts = pc.if_else(is_host, found.dictionary, _EXAMPLE)
-        if self._config.mail_host == "alias":
-            first, second, _, _ = lanes(self._host_mac.words(pc.ascii_lower(hosts)))
-            half = _ALIAS_CHARACTERS // 2
-            hosts = fixed_width(enclosed("", characters((first, half), (second, half)), ".example"))
-        hosts = pc.if_else(pc.less_equal(pc.utf8_length(hosts), self._room), hosts, _EXAMPLE)
-        return hosts.take(found.indices)
+    def _hosts(self, addresses: Text) -> Column:
+        """Return the part behind every address's @, as it was or as an alias of it."""
+        if self._mail_host == "keep":
+            return hosts(addresses, self._room, _EXAMPLE)
+        found = Text.of(pc.ascii_lower(hosts(addresses, _LONGEST_HOST, _EXAMPLE)))
+        return _aliases().texts(self._host_mac.words(found), found)
 
 
 def judge(config: Config, _column: ColumnFacts) -> Verdict:
@@ -166,81 +143,94 @@ def _longest(config: Config) -> int:
     return config.longest if config.mail_host == "keep" else name + 1 + _HOST_CHARACTERS[config.mail_host]
 
 
-def _first_name(words: Words) -> Column:
-    return pick(pool("first_names").words, lanes(words)[0])
+def _first_name(after: str = "") -> Draw:
+    return one_of(pool("first_names").words, 0, after=after)
 
 
-def _last_name(words: Words) -> Column:
-    return pick(pool("last_names").words, lanes(words)[1])
+def _last_name(after: str = "") -> Draw:
+    return one_of(pool("last_names").words, 1, after=after)
 
 
-def _full_name(words: Words) -> Column:
-    return joined(" ", _first_name(words), _last_name(words))
+def _house_number() -> Draw:
+    return one_of(pa.array([f"{number} " for number in range(1, 1000)]), 0)
 
 
-def _company(words: Words) -> Column:
-    return joined(" ", _last_name(words), pick(pool("company_suffixes").words, lanes(words)[2]))
+def _street_name(after: str = "") -> Draw:
+    return one_of(pool("streets").words, 1, after=after)
 
 
-def _house_number(words: Words) -> Column:
-    return pick(_HOUSE_NUMBERS, lanes(words)[0])
+def _city() -> Draw:
+    return one_of(pool("cities").words, 2)
 
 
-def _street_name(words: Words) -> Column:
-    return pick(pool("streets").words, lanes(words)[1])
+def _postcode(after: str = "") -> Iterator[Draw]:
+    # 10000 and a number below 90000, whose thousands are a number below 90 of the same bits.
+    yield one_of(_digits(10, 100), 3)
+    yield one_of(_digits(0, 1000), 3, after=after, numbers=90_000)
 
 
-def _street(words: Words) -> Column:
-    return joined("", _house_number(words), _street_name(words))
-
-
-def _city(words: Words) -> Column:
-    return pick(pool("cities").words, lanes(words)[2])
-
-
-def _postcode_digits(words: Words) -> Bytes:
-    return digits(below(lanes(words)[3], 90_000) + 10_000, 5)
-
-
-def _postcode(words: Words) -> Column:
-    return fixed_width(_postcode_digits(words))
-
-
-def _address(words: Words) -> Column:
-    middle = fixed_width(enclosed(", ", _postcode_digits(words), " "))
-    return joined("", _house_number(words), _street_name(words), middle, _city(words))
-
-
-def _country(words: Words) -> Column:
-    return pick(pool("countries").words, lanes(words)[0])
-
-
-def _phone(words: Words) -> Column:
-    first, second, third, _ = lanes(words)
+def _phone() -> Iterator[Draw]:
     # Area codes have the form [2-9][0-8]x; 555-0100 to 555-0199 is kept free for fiction.
-    area = (below(first, 8) + 2) * 100 + below(second, 90)
-    number = 1_000_555_01_00 + area * 10_000_000 + below(third, 100)
-    return fixed_width(enclosed("+", digits(number, 11), ""))
+    yield one_of(_digits(2, 10), 0, before="+1")
+    yield one_of(_digits(0, 90), 1)
+    yield one_of(_digits(0, 100), 2, before="55501")
+
+
+def _digits(least: int, stop: int) -> Column:
+    """Write the numbers from `least` on below `stop`, all with as many digits."""
+    width = len(str(stop - 1))
+    return pa.array([f"{number:0{width}}" for number in range(least, stop)])
+
+
+def _name(form: str, after: str = "") -> Iterator[Draw]:
+    """Draw a name in the letters a to z.
+
+    In its unique form the characters at the end are the lower 20 bits of lanes 0 and 1 and the lower 30 of lanes 2 and
+    3. Beside draws of a 4096th from lane 0 and an 8192nd from lane 1, which use their upper bits, 124 of a value's 128
+    bits are in the output.
+    """
+    yield one_of(pool("first_names").slugs, 0, after=".")
+    yield one_of(pool("last_names").slugs, 1, after=".")
+    if form == "unique":
+        for lane, count in enumerate((4, 4, 6, 6)):
+            yield from characters(lane, count)
+    else:
+        yield one_of(_digits(0, 100), 2)
+    yield one_of(pa.array([after]), 0)
+
+
+_DRAWS: Mapping[str, Callable[[], Iterable[Draw]]] = {
+    "first_name": lambda: (_first_name(),),
+    "last_name": lambda: (_last_name(),),
+    "full_name": lambda: (_first_name(after=" "), _last_name()),
+    "company": lambda: (_last_name(after=" "), one_of(pool("company_suffixes").words, 2)),
+    "street": lambda: (_house_number(), _street_name()),
+    "address": lambda: (_house_number(), _street_name(after=", "), *_postcode(after=" "), _city()),
+    "city": lambda: (_city(),),
+    "postcode": _postcode,
+    "country": lambda: (one_of(pool("countries").words, 0),),
+    "phone": _phone,
+}
 
 
 @cache
-def _dotted(name: str) -> Column:
-    """Return a pool's words in the letters a to z, each with the dot that follows it in an address."""
-    return joined("", pool(name).slugs, ".")
+def _composer(kind: str, form: str, mail_host: str) -> Composer:
+    """Make what writes the values of a kind, once per process; an address up to its host if that is not the example."""
+    match kind:
+        case "user_name":
+            return Composer(_name(form))
+        case "email":
+            return Composer(_name(form, f"@{_EXAMPLE}" if mail_host == "example" else "@"))
+        case _:
+            return Composer(_DRAWS[kind]())
 
 
-_DRAWS: Mapping[str, Callable[[Words], Column]] = {
-    "first_name": _first_name,
-    "last_name": _last_name,
-    "full_name": _full_name,
-    "company": _company,
-    "street": _street,
-    "address": _address,
-    "city": _city,
-    "postcode": _postcode,
-    "country": _country,
-    "phone": _phone,
-}
+@cache
+def _aliases() -> Composer:
+    """Make what writes hosts below `.example`."""
+    half = _ALIAS_CHARACTERS // 2
+    return Composer([*characters(0, half), *characters(1, half), one_of(pa.array([".example"]), 0)])
+
 
 DEFINITION = Definition(
     name="fake",

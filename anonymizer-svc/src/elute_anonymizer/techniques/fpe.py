@@ -23,10 +23,12 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from elute_anonymizer.application.options import Options
+from elute_anonymizer.domain import numerals
 from elute_anonymizer.domain.columns import Column, Flags, Ints, pc
-from elute_anonymizer.domain.dialling import country_code_lengths
-from elute_anonymizer.domain.ff1 import FF1, LEAST_VALUES, Symbols
+from elute_anonymizer.domain.dialling import prefixes
+from elute_anonymizer.domain.ff1 import FF1, LEAST_VALUES
 from elute_anonymizer.domain.keys import DomainKey
+from elute_anonymizer.domain.numerals import Symbols, luhn_digits
 from elute_anonymizer.domain.permutation import Permutation
 from elute_anonymizer.domain.technique import (
     TEXTUAL,
@@ -39,8 +41,8 @@ from elute_anonymizer.domain.technique import (
     Uniqueness,
     Verdict,
 )
-from elute_anonymizer.domain.templates import Alphabet, Template, luhn_digits
-from elute_anonymizer.domain.text import Text, where_filled
+from elute_anonymizer.domain.templates import Alphabet, Template
+from elute_anonymizer.domain.text import Text
 from elute_wire.errors import ValueRejected
 from elute_wire.schema import LogicalType
 
@@ -93,8 +95,8 @@ class Fpe:
 
     def __init__(self, config: Config, _logical: LogicalType, key: DomainKey) -> None:
         self._config = config
-        self._alphabet = Alphabet(_ALPHABETS[config.format], _SEPARATORS)
-        self._radix = len(self._alphabet.characters)
+        self._alphabet = Alphabet.of(_ALPHABETS[config.format], _SEPARATORS)
+        self._radix = len(self._alphabet.letters)
         self._key = key
         # One cipher per length, made when the first value of that length comes.
         self._cipher = cache(self._made)
@@ -103,58 +105,62 @@ class Fpe:
         """Return the encrypted values."""
         text = Text.of(cells.values)
         template = Template(text, self._alphabet)
-        kept = self._kept(text, template)
+        kept, is_national = self._kept(text, template)
         fits = template.fits & (template.counts > kept)
         if self._config.format == "card":
             fits &= (template.counts >= _CARD_DIGITS[0]) & (template.counts <= _CARD_DIGITS[1])
-        for rows, places in template.groups(fits, kept):
-            template.write(places, self._encrypted(text, template, rows, places))
-        return where_filled(cells.values, self._settled(cells, text, text.with_data(template.data), fits))
+        symbols, ends = template.numerals
+        starts, counts = ends[:-1] + kept, np.where(fits, template.counts - kept, 0)
+        for count in 1 + np.flatnonzero(np.bincount(counts)[1:]):
+            rows = np.flatnonzero(counts == count)
+            self._encrypt(symbols, starts[rows], int(count), is_national[rows])
+        return self._settled(cells, text, template.written(), fits)
 
-    def _kept(self, text: Text, template: Template) -> Ints:
-        """Count the symbols at the start of each value that stay."""
-        if self._config.format != "phone":
-            return np.full(len(text.starts), self._config.keep_first, np.int64)
-        first, second, third, fourth = (template.symbol(place) for place in range(4))
-        dialled = np.where(first == 0, np.where(second == 0, 2 + country_code_lengths(third, fourth), 1), 0)
-        return np.where(_has_plus(text), country_code_lengths(first, second), dialled)
+    def _kept(self, text: Text, template: Template) -> tuple[Ints, Flags]:
+        """Count the symbols at the start of each value that stay, and say which values are national phone numbers."""
+        if self._config.format == "phone":
+            return prefixes(text, template)
+        return np.full(len(text), self._config.keep_first, np.int64), np.zeros(len(text), np.bool_)
 
-    def _encrypted(self, text: Text, template: Template, rows: Ints, places: Ints) -> Symbols:
-        """Encrypt a group of values.
+    def _encrypt(self, symbols: Symbols, starts: Ints, count: int, is_national: Flags) -> None:
+        """Encrypt strings of one length where they lie.
 
         Args:
-            text: All values of the batch.
-            template: Their symbols.
-            rows: Which m values.
-            places: An (m, k) matrix: where their symbols to encrypt lie.
+            symbols: The symbols of all values.
+            starts: Where the m strings begin.
+            count: The symbols of each.
+            is_national: Which strings are national phone numbers, m flags.
         """
-        symbols = template.symbols[places]
         if self._config.format == "card":
-            payload = self._cipher(places.shape[1] - 1)(symbols[:, :-1])
-            return _with_check_digits(template, places, payload, self._config.keep_first)
-        cipher = self._cipher(places.shape[1])
-        encrypted = cipher(symbols)
-        if self._config.format == "phone":
-            # A national number's first digit behind its trunk zero is none. One that became a zero would be read as
-            # another trunk zero, and two numbers could meet: walking on until it is none keeps the whole one to one.
-            abroad = _has_plus(text) | ((template.symbol(0) == 0) & (template.symbol(1) == 0))
-            national = ~abroad[rows]
-            while (walked := np.flatnonzero(national & (encrypted[:, 0] == 0))).size:
-                encrypted[walked] = cipher(encrypted[walked])
-        return encrypted
+            self._encrypt_cards(symbols, starts, count)
+            return
+        cipher = self._cipher(count)
+        cipher(symbols, starts)
+        # A national number's first digit behind its trunk zero is none. One that became a zero would be read as
+        # another trunk zero, and two numbers could meet: walking on until it is none keeps the whole one to one.
+        walking = starts[is_national]
+        while (walking := walking[symbols[walking] == 0]).size:
+            cipher(symbols, walking)
 
-    def _made(self, length: int) -> Callable[[Symbols], Symbols]:
+    def _encrypt_cards(self, symbols: Symbols, starts: Ints, count: int) -> None:
+        """Encrypt all but the check digits, and make these wrong by as much as they were, which keeps it one to one."""
+        # The symbols that stay count for the check digit too; they lie right in front of the others.
+        whole, checks = starts - self._config.keep_first, starts + count - 1
+        covered = self._config.keep_first + count - 1
+        error = symbols[checks] + 10 - luhn_digits(symbols, whole, covered)
+        self._cipher(count - 1)(symbols, starts)
+        symbols[checks] = (luhn_digits(symbols, whole, covered) + error) % 10
+
+    def _made(self, length: int) -> Callable[[Symbols, Ints], None]:
         """Make the cipher of strings of one length."""
         values = self._radix**length
         if values >= LEAST_VALUES:
             return FF1(self._key.derive("fpe"), self._radix, length).apply
         permutation = Permutation(self._key.derive(f"fpe of {length} symbols"), values)
-        weights = self._radix ** np.arange(length - 1, -1, -1, dtype=np.uint64)
 
-        def permute(symbols: Symbols) -> Symbols:
-            numbers = permutation.apply((symbols * weights).sum(axis=1, dtype=np.uint64))
-            permuted: Symbols = (numbers[:, None] // weights % np.uint64(self._radix)).astype(np.uint16)
-            return permuted
+        def permute(symbols: Symbols, starts: Ints) -> None:
+            numbers = numerals.read(symbols, starts, length, self._radix)
+            numerals.write(permutation.apply(numbers), symbols, starts, length, self._radix)
 
         return permute
 
@@ -168,26 +174,8 @@ class Fpe:
                 f"encrypting: {foreign} of {len(fits)} values are not of format {self._config.format}",
                 hint="choose a wider format, or others: mask",
             )
-        masks = pc.binary_repeat("*", pc.fill_null(pc.utf8_length(cells.values), 0))
+        masks = pc.binary_repeat("*", pc.utf8_length(cells.values))
         return pc.if_else(pa.array(fits), encrypted, masks)
-
-
-def _has_plus(text: Text) -> Flags:
-    """Say which values start with a plus."""
-    plus: Flags = text.data[text.starts] == ord("+")
-    return plus
-
-
-def _with_check_digits(template: Template, places: Ints, encrypted: Symbols, ahead: int) -> Symbols:
-    """Append the Luhn digit to encrypted payloads, wrong by as much as the original was, which keeps it one to one."""
-    # The symbols that stay count for the check digit too; they lie right in front of the others.
-    whole = np.concatenate([places[:, :1] - np.arange(ahead, 0, -1), places], axis=1)
-    digits = template.symbols[whole]
-    error = (digits[:, -1] + 10 - luhn_digits(digits[:, :-1])) % 10
-    digits[:, ahead:-1] = encrypted
-    digits[:, -1] = (luhn_digits(digits[:, :-1]) + error) % 10
-    checked: Symbols = digits[:, ahead:]
-    return checked
 
 
 def judge(config: Config, column: ColumnFacts) -> Verdict:

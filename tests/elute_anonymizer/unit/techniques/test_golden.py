@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from elute_anonymizer.application.examination import techniques
+from tests.support.interpreting import interpreted_loops
 from tests.support.scrubbing import GOLDEN, golden_output
 
 CASES = json.loads(GOLDEN.read_text(encoding="utf-8"))
@@ -14,6 +15,12 @@ CASES = json.loads(GOLDEN.read_text(encoding="utf-8"))
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['technique']}-{case['type']}-{case['options']}")
 def test_a_pinned_case_comes_out_as_pinned(case: dict[str, Any]) -> None:
     assert golden_output(case) == case["outputs"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['technique']}-{case['type']}-{case['options']}")
+def test_a_pinned_case_comes_out_as_pinned_without_a_compiler(case: dict[str, Any]) -> None:
+    with interpreted_loops("elute_anonymizer"):
+        assert golden_output(case) == case["outputs"]
 
 
 def test_the_example_of_every_technique_is_pinned() -> None:
