@@ -7,8 +7,6 @@ Source:
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
-import polars_hash
 
 from elute_anonymizer.domain.columns import Bytes, Column
 
@@ -25,6 +23,9 @@ def hmac_sha256(key: bytes, values: Column) -> Bytes:
     Returns:
         The 64 lower-case hexadecimal digits of each, an (n, 64) array of ASCII codes.
     """
+    import polars as pl  # noqa: PLC0415 - 26 MiB that only tokens need
+    import polars_hash  # noqa: PLC0415
+
     column = pl.Series("value", pl.from_arrow(values)).fill_null("")
     digests = column.to_frame().select(polars_hash.col("value").chash.hmac_sha256(key=key.hex())).to_series()
     arrow: Column = digests.to_arrow(compat_level=pl.CompatLevel.oldest())

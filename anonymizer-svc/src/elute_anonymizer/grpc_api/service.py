@@ -14,6 +14,7 @@ import pyarrow as pa
 from elute.v1 import anonymizer_pb2, anonymizer_pb2_grpc, stage_pb2
 from elute_anonymizer.application.examination import examine
 from elute_anonymizer.application.scrubbing import Scrubber, compile_policy
+from elute_anonymizer.application.warming import warm
 from elute_anonymizer.domain.keys import KeyRing
 from elute_anonymizer.grpc_api.messages import column_of, outcome_message, policy_of
 from elute_anonymizer.settings import AnonymizerSettings
@@ -94,7 +95,14 @@ class Scrubbing:
 class AnonymizerService:
     """What the runner hosts."""
 
-    def __init__(self, read_ring: RingReader, channels: Channels, executor: Executor, large_message_bytes: int) -> None:
+    def __init__(
+        self,
+        read_ring: RingReader,
+        channels: Channels,
+        executor: Executor,
+        large_message_bytes: int,
+        warming: asyncio.Future[None],
+    ) -> None:
         """Serve techniques.
 
         Args:
@@ -102,7 +110,9 @@ class AnonymizerService:
             channels: Where the services are that feed a stage.
             executor: Where batches are scrubbed.
             large_message_bytes: Bytes that messages larger than one frame may hold at once.
+            warming: Done when batches are scrubbed at full speed.
         """
+        self._warming = warming
         self._read_ring = read_ring
         self._channels = channels
         self._executor = executor
@@ -115,11 +125,13 @@ class AnonymizerService:
         server.add_generic_rpc_handlers((stages.handler(),))
 
     async def ready(self) -> None:
-        """Return if the key ring can be read.
+        """Return if the key ring can be read, once batches are scrubbed at full speed.
 
         Raises:
             KeyUnavailable: It cannot.
         """
+        # Whoever asks may be out of patience before the warming is done; that goes on.
+        await asyncio.shield(self._warming)
         await asyncio.to_thread(self._read_ring)
 
     async def drain(self) -> None:
@@ -155,5 +167,6 @@ async def open_service(settings: AnonymizerSettings) -> AsyncIterator[Anonymizer
     """
     settings.read_ring()
     with WorkerThreads("scrub", settings.threads) as executor:
+        warming = asyncio.get_running_loop().run_in_executor(executor, warm)
         async with Peers(settings) as peers:
-            yield AnonymizerService(settings.read_ring, peers, executor, settings.large_message_bytes)
+            yield AnonymizerService(settings.read_ring, peers, executor, settings.large_message_bytes, warming)
