@@ -8,6 +8,7 @@ from pydantic import Field
 
 from elute_gateway.api.models import View, shown
 from elute_gateway.api.problems import ProblemItem, problem_item
+from elute_gateway.application.document_text import DocumentText
 from elute_gateway.application.pipelines import Planned
 from elute_gateway.domain.catalog import DatasetKind
 from elute_gateway.domain.plan import ColumnPlan, DatasetPlan, Uniqueness
@@ -29,6 +30,7 @@ PLAN_EXAMPLE: dict[str, Any] = {
                     "name": "email",
                     "type": "text",
                     "treatment": "/scrub/rules/0",
+                    "line": 9,
                     "technique": "fake",
                     "domain": "email",
                     "inherited_from": None,
@@ -54,6 +56,7 @@ class PlannedColumn(View):
     name: str
     type: str = Field(description="The source's own name of its type, or the step that made it.")
     treatment: str = Field(description="`keep`, the JSON pointer of its rule, or empty when nothing covers it.")
+    line: int | None = Field(description="The line of what treats it, in a YAML document; counted from 1.")
     technique: str = Field(description="The technique; `keep` when it is kept.")
     domain: str | None = Field(description="What its pseudonyms depend on beside key and value.")
     inherited_from: str | None = Field(description="The column whose rule it takes over, being a foreign key to it.")
@@ -107,7 +110,7 @@ def plan_view(planned: Planned) -> PlanView:
         runnable=planned.runnable,
         pipeline=plan.pipeline if plan else None,
         scrubbed=plan is not None and plan.policy is not None,
-        datasets=[_dataset(dataset) for dataset in plan.datasets] if plan else [],
+        datasets=[_dataset(dataset, planned.document.text) for dataset in plan.datasets] if plan else [],
         views=[str(name) for name in plan.views] if plan else [],
         changes=[_change(change) for change in plan.changes] if plan else [],
         problems=[
@@ -117,23 +120,24 @@ def plan_view(planned: Planned) -> PlanView:
     )
 
 
-def _dataset(dataset: DatasetPlan) -> PlannedDataset:
+def _dataset(dataset: DatasetPlan, text: DocumentText) -> PlannedDataset:
     return PlannedDataset(
         name=str(dataset.name),
         kind=dataset.kind,
         filter=dataset.filter or None,
         estimated_rows=dataset.estimated_rows if dataset.estimated_rows >= 0 else None,
         size_bytes=dataset.size_bytes,
-        columns=[_column(column) for column in dataset.columns],
+        columns=[_column(column, text) for column in dataset.columns],
     )
 
 
-def _column(column: ColumnPlan) -> PlannedColumn:
+def _column(column: ColumnPlan, text: DocumentText) -> PlannedColumn:
     effect = column.effect
     return PlannedColumn(
         name=column.name,
         type=column.source_type,
         treatment=column.treatment,
+        line=text.line(column.treatment) if column.treatment.startswith("/") else None,
         technique=column.technique,
         domain=column.domain or None,
         inherited_from=column.inherited or None,

@@ -21,9 +21,9 @@ def show_json(value: object) -> None:
     sys.stdout.flush()
 
 
-def show_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under their heading, each column as wide as its widest cell."""
-    cells = [[_cell(value) for value in row] for row in rows]
+def show_table(head: Sequence[str], rows: Iterable[Sequence[object]], widest: int | None = _WIDEST) -> None:
+    """Print rows under their heading, each column as wide as its widest cell; longer cells than `widest` are cut."""
+    cells = [[_cell(value, widest) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     click.secho(_line([name.upper() for name in head], widths), fg="bright_black")
     for row in cells:
@@ -80,9 +80,9 @@ def span(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02} min" if whole < 3600 else f"{whole // 3600}:{whole % 3600 // 60:02} h"
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, widest: int | None) -> str:
     text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+    return text if widest is None or len(text) <= widest else text[: widest - 1] + "…"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from elute_gateway.cli.client import Api
-from elute_gateway.cli.output import show_json, show_problems, show_table
+from elute_gateway.cli.output import show_json, show_problems
+from elute_gateway.cli.plan_table import show_plan, show_wide_plan
 
 file = click.option(
     "--file",
@@ -23,8 +24,9 @@ accept = click.option("--accept", is_flag=True, help="Pin what has changed in th
 @click.command("plan")
 @file
 @accept
+@click.option("--wide", is_flag=True, help="Print everything that is known of each column, in a wide table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
-def plan(file: Path, *, accept: bool, as_json: bool) -> None:
+def plan(file: Path, *, accept: bool, wide: bool, as_json: bool) -> None:
     """Tell everything that must be mended, or what happens to each column.
 
     Saves nothing unless --accept is given.
@@ -34,7 +36,7 @@ def plan(file: Path, *, accept: bool, as_json: bool) -> None:
     if as_json:
         show_json(found)
     else:
-        _show(found, str(file))
+        _show(found, str(file), wide=wide)
     if not found["runnable"]:
         raise click.exceptions.Exit(1)
     if accept:
@@ -52,30 +54,10 @@ def schema() -> None:
     )
 
 
-def _show(found: dict[str, Any], file: str) -> None:
+def _show(found: dict[str, Any], file: str, *, wide: bool) -> None:
     if found["runnable"]:
-        show_table(
-            ("column", "type", "technique", "what happens", "keeps", "loses", "by"),
-            (
-                (
-                    f"{dataset['name']}.{column['name']}",
-                    column["type"],
-                    column["technique"],
-                    _happens(column),
-                    column["keeps"],
-                    column["loses"],
-                    column["treatment"] if not column["inherited_from"] else f"as {column['inherited_from']}",
-                )
-                for dataset in found["datasets"]
-                for column in dataset["columns"]
-            ),
-        )
+        (show_wide_plan if wide else show_plan)(found, file)
     show_problems(found["problems"], file)
     wrong = sum(problem["severity"] == "error" for problem in found["problems"])
     if wrong:
         click.echo(f"\n{wrong} to mend before {file} can run", err=True)
-
-
-def _happens(column: dict[str, Any]) -> str:
-    cast = f" ({column['cast']})" if column["cast"] else ""
-    return f"{column['summary'] or ''}{cast}"

@@ -134,7 +134,9 @@ def test_connections_and_what_they_hold_are_listed(system: System) -> None:
 def test_a_plan_shows_each_column_or_every_problem_with_its_line(system: System, pipeline: Path) -> None:
     good = system.run("plan", "-f", str(pipeline))
     assert good.returncode == 0, good.stderr
-    assert any("public.customers.email" in line and "fake" in line for line in good.stdout.splitlines())
+    assert any(line.split()[:2] == ["email", "fake"] for line in good.stdout.splitlines())
+    assert f"{pipeline}:9" in good.stdout
+    assert "public.customers.email" in system.run("plan", "-f", str(pipeline), "--wide").stdout
     pipeline.write_text(PIPELINE.replace('"*.orders.*"', '"*.nothing.*"').replace("*.customers.email", "*.x.y"))
     bad = system.run("plan", "-f", str(pipeline))
     assert bad.returncode == 1
