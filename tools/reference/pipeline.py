@@ -21,6 +21,9 @@ from elute_wire.registry import load
 from tools.reference.render import settle
 
 PAGE = Path("docs/reference/pipeline.schema.json")
+SHIPPED = Path("gateway/src/elute_gateway/cli/pipeline.schema.json")
+"""What `elute schema` prints: the gateway knows neither steps nor techniques, and need not be asked what they are."""
+
 COMMAND = "python -m tools.reference.pipeline"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -59,7 +62,8 @@ def _choices(configs: Configs, references: References) -> list[dict[str, Any]]:
 
 def main() -> int:
     """Generate, or with --check compare and write nothing."""
-    return settle(PAGE, json.dumps(schema(), indent=2, sort_keys=True) + "\n", COMMAND)
+    content = json.dumps(schema(), indent=2, sort_keys=True) + "\n"
+    return max([settle(path, content, COMMAND) for path in (PAGE, SHIPPED)])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+from click.testing import CliRunner
+
 from elute_anonymizer.application.examination import techniques
+from elute_gateway.cli.app import app
 from tools.reference.pipeline import schema
 
 
@@ -14,6 +17,11 @@ def test_the_schema_knows_every_technique_and_its_options() -> None:
     assert options["properties"].keys() == techniques().keys()
     assert "redact" in named["enum"]
     assert null == {"type": "null"}
+
+
+def test_the_command_prints_it_whole() -> None:
+    printed = json.loads(CliRunner().invoke(app, ["schema"]).stdout)
+    assert printed == json.loads(json.dumps(schema()))
 
 
 def test_every_reference_of_the_schema_leads_somewhere() -> None:

@@ -46,12 +46,10 @@ def plan(file: Path, *, accept: bool, wide: bool, as_json: bool) -> None:
 
 @click.command("schema")
 def schema() -> None:
-    """Print the JSON Schema of a pipeline's file, for editors."""
-    from elute_gateway.application.document_model import PipelinePart  # noqa: PLC0415 - pydantic takes its time
+    """Print the JSON Schema of a pipeline's file, with every step, technique and option, for editors."""
+    from importlib.resources import files  # noqa: PLC0415 - only this command needs it
 
-    show_json(
-        {"$schema": "https://json-schema.org/draft/2020-12/schema", **PipelinePart.model_json_schema(by_alias=True)}
-    )
+    click.echo((files("elute_gateway.cli") / "pipeline.schema.json").read_text(encoding="utf-8"), nl=False)
 
 
 def _show(found: dict[str, Any], file: str, *, wide: bool) -> None:
