@@ -28,7 +28,7 @@ from elute_gateway.store.access import found_workspace
 from elute_gateway.store.connections import Connections
 from elute_gateway.store.database import Database
 from elute_gateway.store.meters import watch
-from elute_wire import telemetry
+from elute_wire import garbage, telemetry
 from elute_wire.channel import Peers
 from elute_wire.endpoint import serving_endpoint
 from elute_wire.errors import EluteError, InvalidRequest
@@ -105,6 +105,7 @@ async def serve(settings: GatewaySettings) -> Exit:
                 ready = serving_endpoint(settings.metrics_address, lambda: server.started and not server.should_exit)
                 await stack.enter_async_context(ready)
             log.info("listening", address=str(address))
+            garbage.leave_alone_what_stays()
             await server.serve()
     return Exit.STOPPED
 

@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeVar
 import grpc.aio
 from google.protobuf.descriptor import ServiceDescriptor
 
-from elute_wire import interceptors, telemetry
+from elute_wire import garbage, interceptors, telemetry
 from elute_wire.address import Address
 from elute_wire.channel import TRANSPORT_OPTIONS
 from elute_wire.endpoint import serving_endpoint
@@ -191,6 +191,7 @@ async def _host(
         server = Server(name, settings, contracts, service)
         try:
             await server.start()
+            garbage.leave_alone_what_stays()
             await leaving
             await server.drain()
             await server.stop(_STOP_GRACE_SECONDS)

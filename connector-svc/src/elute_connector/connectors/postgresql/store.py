@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 import asyncpg
 
 from elute_connector.application.sessions import SessionPool
+from elute_connector.connectors.postgresql import copy_binary
 from elute_connector.connectors.postgresql.catalog import discover
 from elute_connector.connectors.postgresql.check import check
 from elute_connector.connectors.postgresql.client import Config, Secrets, connect
@@ -57,6 +58,8 @@ class PostgresStore:
         self._executor = executor
         self._readers = SessionPool(lambda: Reader(config, secrets))
         self._catalogs = KnownCatalogs()
+        # While somebody checks and plans: the first rows need not wait for it.
+        executor.submit(copy_binary.make_ready)
 
     @asynccontextmanager
     async def session(self, purpose: str) -> AsyncIterator[asyncpg.Connection]:
