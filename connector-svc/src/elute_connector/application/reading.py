@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -27,26 +29,47 @@ class Read:
     busy_seconds: float
 
 
+Reads: TypeAlias = AsyncGenerator[Read, None]
+Run = Callable[..., Awaitable[Any]]
+"""Calls a function that blocks, with its arguments, in a worker thread."""
+
+
 @asynccontextmanager
-async def streaming(extraction: Extraction, schema: pa.Schema, reads: AsyncIterator[Read]) -> AsyncIterator[Stream]:
+async def streaming(extraction: Extraction, schema: pa.Schema, reads: Reads) -> AsyncIterator[Stream]:
     """Make a stream of the batches that a source reads.
 
     Args:
         extraction: What was asked for.
         schema: The schema of the batches, every field with Elute's metadata.
-        reads: The batches of the slice, in order.
+        reads: The batches of the slice, in order; closed at the end.
 
     Raises:
         CellTooLarge: A cell is over the limit; out of the stream's items.
     """
     tally = Tally()
-    async with aclosing(_items(extraction, reads, tally)) as items:
+    async with aclosing(reads), aclosing(_items(extraction, reads, tally)) as items:
         yield Stream(schema, items, tally=tally)
 
 
-async def _items(
-    extraction: Extraction, reads: AsyncIterator[Read], tally: Tally
-) -> AsyncGenerator[pa.RecordBatch, None]:
+async def in_threads(batches: Iterator[pa.RecordBatch], run: Run) -> Reads:
+    """Read from a source whose calls block.
+
+    Args:
+        batches: The batches of the slice, in order; `next` may block.
+        run: How to call what blocks.
+    """
+    while (read := await run(_timed_next, batches)) is not None:
+        if read.batch.num_rows:
+            yield read
+
+
+def _timed_next(batches: Iterator[pa.RecordBatch]) -> Read | None:
+    started = time.thread_time()
+    batch = next(batches, None)
+    return None if batch is None else Read(batch, time.thread_time() - started)
+
+
+async def _items(extraction: Extraction, reads: Reads, tally: Tally) -> AsyncGenerator[pa.RecordBatch, None]:
     count = stage_pb2.StageCount(operation="extract")
     async for read in reads:
         count.busy_seconds += read.busy_seconds

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from concurrent.futures import Executor
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 
-from elute_connector.application.reading import Read, streaming
+from elute_connector.application.reading import Read, Reads, streaming
 from elute_connector.application.sessions import SessionPool
 from elute_connector.connectors.postgresql.copy_binary import FieldReader, Layout
 from elute_connector.connectors.postgresql.filters import rendered
@@ -49,17 +49,13 @@ async def extracted(
     sql = _statement(extraction, dataset, selection)
     async with readers.lent() as reader:
         await reader.begin(extraction.snapshot_id, _lockable(extraction, dataset))
-        async with (
-            aclosing(_reads(reader, sql, selection, extraction, executor)) as reads,
-            streaming(extraction, selection.schema, reads) as stream,
-        ):
+        reads = _reads(reader, sql, selection, extraction, executor)
+        async with streaming(extraction, selection.schema, reads) as stream:
             yield stream
         await reader.end()
 
 
-async def _reads(
-    reader: Reader, sql: str, selection: Selection, extraction: Extraction, executor: Executor
-) -> AsyncGenerator[Read, None]:
+async def _reads(reader: Reader, sql: str, selection: Selection, extraction: Extraction, executor: Executor) -> Reads:
     loop = asyncio.get_running_loop()
     fields = FieldReader(selection.names, extraction.max_cell_bytes, selection.layout)
 
