@@ -146,6 +146,19 @@ class Verdict:
     problems: tuple[Problem, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """What a technique does before the first batch comes, so that no batch waits for a compiler.
+
+    Attributes:
+        options: Valid options.
+        cells: Values that take it through compiled loops; one is enough.
+    """
+
+    options: Mapping[str, object]
+    cells: Cells
+
+
 C = TypeVar("C")
 
 
@@ -164,6 +177,7 @@ class Definition(Generic[C]):
         build: Makes the technique for a type under given options: of the column it knows no more, so that two tables
             share their pseudonyms.
         example: Valid options.
+        exercises: What goes through every compiled loop that it has to itself.
         source: The standard, paper or page behind it.
     """
 
@@ -176,6 +190,7 @@ class Definition(Generic[C]):
     judge: Callable[[C, ColumnFacts], Verdict]
     build: Callable[[C, LogicalType, DomainKey], Technique]
     example: Mapping[str, object] = field(hash=False)
+    exercises: tuple[Exercise, ...] = field(default=(), hash=False)
     source: str
 
 

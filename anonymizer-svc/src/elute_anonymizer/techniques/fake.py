@@ -28,7 +28,17 @@ from elute_anonymizer.domain.columns import Column, pc
 from elute_anonymizer.domain.draws import Composer, Draw, characters, one_of
 from elute_anonymizer.domain.keys import DomainKey
 from elute_anonymizer.domain.mail import hosts
-from elute_anonymizer.domain.technique import TEXTUAL, Cells, ColumnFacts, Definition, Kept, Need, Uniqueness, Verdict
+from elute_anonymizer.domain.technique import (
+    TEXTUAL,
+    Cells,
+    ColumnFacts,
+    Definition,
+    Exercise,
+    Kept,
+    Need,
+    Uniqueness,
+    Verdict,
+)
 from elute_anonymizer.domain.text import Text
 from elute_wire.schema import LogicalType
 
@@ -241,5 +251,6 @@ DEFINITION = Definition(
     judge=judge,
     build=Fake,
     example={"kind": "email", "mail_host": "keep"},
+    exercises=(Exercise({"kind": "email", "mail_host": "keep"}, Cells(pa.array(["a@b.example"]), LogicalType.TEXT)),),
     source="NIST SP 800-38B (AES-CMAC); words from Faker, https://faker.readthedocs.io",
 )

@@ -36,6 +36,7 @@ from elute_anonymizer.domain.technique import (
     ColumnFacts,
     Definition,
     Equality,
+    Exercise,
     Kept,
     Need,
     Uniqueness,
@@ -200,5 +201,9 @@ DEFINITION = Definition(
     judge=judge,
     build=Fpe,
     example={"format": "card", "keep_first": 6},
+    exercises=(
+        Exercise({"format": "phone"}, Cells(pa.array(["+1 202 5550147"]), LogicalType.TEXT)),
+        Exercise({"format": "card"}, Cells(pa.array(["4111 1111 1111 1111"]), LogicalType.TEXT)),
+    ),
     source="NIST SP 800-38G Rev. 1 (FF1); ISO/IEC 7812-1 (Luhn); ITU-T E.164",
 )

@@ -6,6 +6,7 @@ import sys
 PROGRAM = """
 import json, sys
 import pyarrow as pa
+from elute_anonymizer.application.examination import techniques
 from elute_anonymizer.application.warming import warm
 from tests.support.scrubbing import GOLDEN, golden_output, scrub
 
@@ -21,13 +22,15 @@ warmed = versions()
 assert sum(warmed.values()) > 8, warmed
 for case in json.loads(GOLDEN.read_text(encoding="utf-8")):
     golden_output(case)
-for values in (["a@b.example", None, "+49 30 123456", ""], []):
-    column = pa.array(values, pa.string())
-    for part in (column, column.slice(1), pa.concat_arrays([column, column])):
-        scrub("fake", {"kind": "email", "mail_host": "alias"}, part)
-        scrub("fpe", {"format": "phone"}, part)
-late = [name for name, count in versions().items() if count != warmed[name]]
-assert not late, f"compiled after the warming: {late}"
+exercises = [(name, exercise) for name, found in techniques().items() for exercise in found.exercises]
+for name, exercise in exercises:
+    values = exercise.cells.values
+    empty = pa.array([], values.type)
+    column = pa.concat_arrays([values, pa.nulls(2, values.type), values])
+    for part in (empty, column, column.slice(1), column.slice(len(column))):
+        scrub(name, exercise.options, part, exercise.cells.logical)
+late = [name for name, count in versions().items() if count != warmed.get(name)]
+assert not late, f"loops that no exercise of a technique goes through: {late}"
 """
 
 
