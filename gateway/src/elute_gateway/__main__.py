@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc.aio
@@ -21,6 +21,7 @@ from elute_gateway.clients.inspection import ConnectorInspection
 from elute_gateway.clients.planning import AnonymizerPlanning, ConnectorPlanning, TransformPlanning
 from elute_gateway.clients.runtime import ConnectorPlane
 from elute_gateway.clients.sealing import ConnectorSealing
+from elute_gateway.clients.spreading import SpreadChannel
 from elute_gateway.engine.execution import Place, executing
 from elute_gateway.settings import GatewaySettings
 from elute_gateway.store import schema
@@ -37,6 +38,9 @@ from elute_wire.identity import ServiceName
 from elute_wire.seal import PublicKey
 from elute_wire.secret_file import read_secret_file
 
+_HOLDERS = 2
+"""How many connectors hold a snapshot: either may end, and the other goes on."""
+
 log = telemetry.logger(__name__)
 
 
@@ -50,7 +54,7 @@ async def opened(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, UseC
         await schema.upgrade(database)
         await found_workspace(database, settings.workspace)
         peers = await stack.enter_async_context(Peers(settings))
-        connector = peers.channel(ServiceName.CONNECTOR)
+        connector, holders = _connectors(peers, settings)
         planner = Planner(
             ConnectorPlanning(connector),
             TransformPlanning(peers.channel(ServiceName.TRANSFORM)),
@@ -61,7 +65,9 @@ async def opened(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, UseC
         pipelines = open_pipelines(database, settings.workspace, neighbours)
         place = Place(settings.store_url.get_secret_value(), settings.workspace, settings.gateway_name)
         pace = Pace(keep_runs_seconds=settings.run_retention_seconds)
-        runs = await stack.enter_async_context(executing(database, place, ConnectorPlane(connector), pipelines, pace))
+        runs = await stack.enter_async_context(
+            executing(database, place, ConnectorPlane(connector, holders), pipelines, pace)
+        )
         sealing = PublicKey.read(settings.sealing_public_key_file)
         await stack.enter_async_context(_resealing(Connections(database, settings.workspace), connector, sealing))
         use_cases = open_use_cases(database, settings.workspace, sealing, neighbours, pipelines=pipelines, runs=runs)
@@ -69,6 +75,12 @@ async def opened(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, UseC
             key = read_secret_file(settings.first_api_key_file).decode("ascii", "replace").strip()
             await use_cases.api_keys.install(key, "first")
         yield create_app(use_cases), use_cases
+
+
+def _connectors(peers: Peers, settings: GatewaySettings) -> tuple[grpc.aio.Channel, Sequence[grpc.aio.Channel]]:
+    """Open the channel to the connectors, whichever answers, and those to the ones that hold snapshots."""
+    each = [peers.channel_to(address) for address in settings.connector_addresses]
+    return (SpreadChannel(each), each[:_HOLDERS]) if each else (peers.channel(ServiceName.CONNECTOR), ())
 
 
 @asynccontextmanager

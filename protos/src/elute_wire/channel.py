@@ -135,7 +135,7 @@ class Peers:
             ServiceName.TRANSFORM: settings.transform_address,
             ServiceName.ANONYMIZER: settings.anonymizer_address,
         }
-        self._channels: dict[ServiceName, ServiceChannel] = {}
+        self._channels: dict[ServiceName | Address, ServiceChannel] = {}
         self.own_stages: Mapping[str, StageOpener] = {}
 
     def opener(self, operation: str) -> StageOpener | None:
@@ -156,6 +156,12 @@ class Peers:
                 )
             self._channels[service] = ServiceChannel(address, self._certificates)
         return self._channels[service]
+
+    def channel_to(self, address: Address) -> grpc.aio.Channel:
+        """Return the channel to one process, of those that a service has several of."""
+        if address not in self._channels:
+            self._channels[address] = ServiceChannel(address, self._certificates)
+        return self._channels[address]
 
     async def __aenter__(self) -> Self:
         return self

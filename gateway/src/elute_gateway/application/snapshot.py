@@ -8,7 +8,8 @@ else has lost it. (A rewriting `ALTER`, `CLUSTER` or `TRUNCATE` in between takes
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, suppress
 
 from elute_gateway.application.pace import TRANSIENT, Pace, Patience
 from elute_gateway.application.ports import DataPlane, HoldOrder
@@ -19,7 +20,7 @@ from elute_wire.errors import EluteError, SnapshotLost, foreign_fault
 
 
 class SnapshotKeeper:
-    """Holds one snapshot of a run at one connector, or at two, of which each adopts what the other holds."""
+    """Holds one snapshot of a run at one connector, or at two, of which the later adopts what the other holds."""
 
     def __init__(
         self, plane: DataPlane, pace: Pace, source: Connection, plan: Plan, *, name: str, visible: str
@@ -42,7 +43,11 @@ class SnapshotKeeper:
         self._visible = visible
         self._held: dict[str, HeldSnapshot] = {}
         self._handles: dict[str, int] = {}
+        self._hopeless: set[int] = set()
+        self._away_since: dict[int, float] = {}
+        self._gone: EluteError | None = None
         self._failure: EluteError | None = None
+        self._turn = asyncio.Lock()
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -102,22 +107,19 @@ class SnapshotKeeper:
 
     async def _hold(self, holder: int, move: int, handle: str) -> None:
         """Hold the snapshot under one handle, again and again, until it is lost or another one takes over."""
-        if holder > 0:
-            await self._wait_for_another(handle)
         patience = Patience(self._pace)
         moved = False
         while self._failure is None:
             try:
-                async with aclosing(self._plane.hold(self._order(holder, handle))) as stream:
-                    async for held in stream:
+                async with aclosing(self._signs_of_life(holder, handle)) as signs:
+                    async for held in signs:
                         await self._see(handle, held)
                         patience.progress()
                         if held.handing_over and not moved:
                             self._begin(holder, move + 1)
                             moved = True
             except EluteError as error:
-                if (error.recovery not in TRANSIENT or patience.is_over) and not self._others(handle):
-                    await self._fail(error)
+                await self._miss(holder, handle, error, tried_enough=patience.is_over)
             except Exception as error:  # noqa: BLE001  # a defect of ours must not leave a run waiting
                 await self._fail(foreign_fault(error, "holding the snapshot"))
             finally:
@@ -125,6 +127,15 @@ class SnapshotKeeper:
             if moved:
                 return
             await asyncio.sleep(patience.failure())
+
+    async def _signs_of_life(self, holder: int, handle: str) -> AsyncGenerator[HeldSnapshot]:
+        """Hold the snapshot. One holder at a time begins: the next finds what it can adopt, and never takes its own."""
+        async with AsyncExitStack() as turn:
+            await turn.enter_async_context(self._turn)
+            async with aclosing(self._plane.hold(self._order(holder, handle))) as stream:
+                async for held in stream:
+                    yield held
+                    await turn.aclose()  # the first has been seen by now
 
     def _order(self, holder: int, handle: str) -> HoldOrder:
         adopt = next((held.snapshot_id for held in self._others(handle)), "")
@@ -134,19 +145,35 @@ class SnapshotKeeper:
     async def _see(self, handle: str, held: HeldSnapshot) -> None:
         """Take a sign of life, if it is one of the same moment."""
         self._visible = self._visible or held.visible
+        holder = self._handles[handle]
         if held.visible != self._visible:
-            lost = SnapshotLost("holding the snapshot: it has ended, and another one sees other rows")
-            if not self._others(handle):
-                await self._fail(lost)
-            await self._plane.release(self._handles[handle], handle)
-            raise lost
+            await self._plane.release(holder, handle)
+            raise SnapshotLost("holding the snapshot: it has ended, and another one sees other rows")
+        self._hopeless.discard(holder)
+        self._away_since.pop(holder, None)
+        self._gone = self._gone if self._hopeless else None
         async with self._changed:
             self._held[handle] = held
             self._changed.notify_all()
 
-    async def _wait_for_another(self, handle: str) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._failure is not None or bool(self._others(handle)))
+    async def _miss(self, holder: int, handle: str, error: EluteError, *, tried_enough: bool) -> None:
+        """Learn that a holder does not hold the snapshot, and give up when none can hold it any more.
+
+        A new snapshot that cannot be taken is given up at once. One that was taken may still be held by a connector
+        that is away: it is gone when every connector has said so, or has been away for longer than its lease.
+        """
+        if error.recovery not in TRANSIENT or isinstance(error, SnapshotLost):
+            self._gone = error
+            self._hopeless.add(holder)
+        else:
+            now = asyncio.get_running_loop().time()
+            if now - self._away_since.setdefault(holder, now) > self._pace.snapshot_lease_seconds:
+                self._hopeless.add(holder)
+        if self._others(handle):
+            return
+        is_gone = self._gone is not None and (not self._visible or len(self._hopeless) == self._plane.holders)
+        if is_gone or tried_enough:
+            await self._fail(self._gone or error)
 
     def _others(self, handle: str) -> list[HeldSnapshot]:
         return [held for other, held in self._held.items() if other != handle]

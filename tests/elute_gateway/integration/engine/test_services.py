@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -16,6 +16,7 @@ from elute_gateway.application.planning import Planner
 from elute_gateway.application.runs import RunUseCases
 from elute_gateway.clients.planning import AnonymizerPlanning, ConnectorPlanning, TransformPlanning
 from elute_gateway.clients.runtime import ConnectorPlane
+from elute_gateway.clients.spreading import SpreadChannel
 from elute_gateway.domain.connection import Connection, SealedSecret, StoredConnection
 from elute_gateway.domain.pattern import DatasetPattern
 from elute_gateway.domain.pipeline import Limits, Pipeline, Source, Structure, Target, Verify
@@ -32,7 +33,7 @@ from elute_wire.identity import ServiceName
 from tests.support.gateway import WORKSPACE
 from tests.support.gateway_process import QUICK
 from tests.support.postgresql import Database
-from tests.support.services import System
+from tests.support.services import ServiceProcess, System
 
 ROWS = 60_000
 SHOP = f"""
@@ -80,8 +81,15 @@ class Planning:
 
 @asynccontextmanager
 async def gateway(
-    system: System, source: Database, target: Database, folder: Path, structure: Structure
+    system: System,
+    source: Database,
+    target: Database,
+    folder: Path,
+    *,
+    structure: Structure,
+    connectors: Sequence[ServiceProcess] = (),
 ) -> AsyncIterator[RunUseCases]:
+    """Open a gateway over a system, and over several connectors if any are given."""
     url = f"sqlite:///{folder / 'gateway.db'}"
     store = Store.at(url)
     await schema.upgrade(store)
@@ -92,13 +100,13 @@ async def gateway(
         connection = Connection(sent.id, sent.system, sent.settings, secret)
         await Connections(store, WORKSPACE).insert(StoredConnection(name, connection))
     await pipelines(store, WORKSPACE).save("pip-1", "copy", "{}", b"d" * 32, "key-1")
-    async with (
-        system.channel(ServiceName.CONNECTOR) as channel,
-        executing(
-            store, Place(url, WORKSPACE, "here"), ConnectorPlane(channel), Planning(system, store, structure), QUICK
-        ) as runs,
-    ):
-        yield runs
+    async with AsyncExitStack() as stack:
+        processes = connectors or [system.connector]
+        channels = [await stack.enter_async_context(process.channel()) for process in processes]
+        plane = ConnectorPlane(SpreadChannel(channels), channels)
+        place = Place(url, WORKSPACE, "here")
+        planning = Planning(system, store, structure)
+        yield await stack.enter_async_context(executing(store, place, plane, planning, QUICK))
     await store.close()
 
 
@@ -141,7 +149,7 @@ async def test_a_database_arrives_as_it_is(
     source.run(SHOP)
     if structure is Structure.KEEP:
         target.run(SHOP.split("INSERT", maxsplit=1)[0])
-    async with gateway(services, source, target, tmp_path, structure) as runs:
+    async with gateway(services, source, target, tmp_path, structure=structure) as runs:
         run = await ended(runs, (await runs.start(copy_run())).id)
         assert run.state is RunState.SUCCEEDED, (run.failure, await runs.log(run.id))
         verified = {row["dataset"]: row["verified"] for row in run.report["datasets"]}  # type: ignore[attr-defined]
@@ -153,7 +161,7 @@ async def test_a_killed_connector_and_a_lost_snapshot_lose_and_double_nothing(
     own_services: System, source: Database, target: Database, tmp_path: Path
 ) -> None:
     source.run(SHOP)
-    async with gateway(own_services, source, target, tmp_path, Structure.CREATE) as runs:
+    async with gateway(own_services, source, target, tmp_path, structure=Structure.CREATE) as runs:
         run = await runs.start(copy_run())
         await some_rows(runs, run.id)
         own_services.connector.kill()
@@ -162,6 +170,29 @@ async def test_a_killed_connector_and_a_lost_snapshot_lose_and_double_nothing(
         run = await ended(runs, run.id)
         assert run.state is RunState.SUCCEEDED, (run.failure, await runs.log(run.id))
         assert len(run.report["snapshots"]) == 1  # type: ignore[arg-type]  # the keys tie all of it together
+    await assert_same(source, target)
+
+
+@pytest.mark.parametrize("killed", [0, 1], ids=["the first holder", "the second holder"])
+async def test_with_two_connectors_one_may_die_and_the_run_goes_on_under_the_same_snapshot(
+    own_services: System, source: Database, target: Database, tmp_path: Path, killed: int
+) -> None:
+    source.run(SHOP)
+    two = [own_services.connector, own_services.start_another(ServiceName.CONNECTOR)]
+    await two[1].ready()
+    async with gateway(own_services, source, target, tmp_path, structure=Structure.CREATE, connectors=two) as runs:
+        run = await runs.start(copy_run())
+        await some_rows(runs, run.id)
+        assert [(await one.metrics()).series["elute_snapshots_held"] for one in two] == [1, 1]
+        before = (await runs.datasets(run.id))[0].snapshot
+        two[killed].kill()
+        source.run("UPDATE customers SET name = 'another' WHERE id = 1")  # so that another snapshot sees other rows
+        run = await ended(runs, run.id)  # nobody starts the dead one again
+        assert run.state is RunState.SUCCEEDED, (run.failure, await runs.log(run.id))
+        assert run.report["snapshots"] == [before]
+        verified = {row["verified"] for row in run.report["datasets"]}  # type: ignore[attr-defined]
+        assert verified == {"equal"}, "the source still shows that moment"
+    source.run("UPDATE customers SET name = 'customer 1' WHERE id = 1")
     await assert_same(source, target)
 
 
@@ -176,7 +207,7 @@ async def test_cancelling_ends_every_copy_on_both_databases_within_two_seconds(
         return sum([await connection.fetchval(query, name) for name in names])
 
     watcher = await source.connect()
-    async with gateway(services, source, target, tmp_path, Structure.CREATE) as runs:
+    async with gateway(services, source, target, tmp_path, structure=Structure.CREATE) as runs:
         run = await runs.start(copy_run())
         async with asyncio.timeout(30):
             while not await copies(watcher):
