@@ -7,7 +7,11 @@ process compiles for itself.
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
@@ -36,6 +40,27 @@ def compiled(function: Callable[Parameters, Result]) -> Callable[Parameters, Res
 def interpreted(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Return what a compiled function does, as plain Python: slow, with every index checked."""
     return cast("Callable[Parameters, Result]", cast("Any", function).py_func)
+
+
+def let_compiler_go() -> None:
+    """Give back the memory that the compiler's own code takes; to be called when all is compiled.
+
+    LLVM is 100 MiB of code that has nothing to do until something else is to be compiled. Its pages are read again from
+    their file where they are needed all the same. Only on Linux; elsewhere nothing happens.
+
+    Source:
+        madvise(2), MADV_DONTNEED: of a private mapping that nobody wrote to, only the pages are lost.
+    """
+    if sys.platform != "linux":
+        return
+    madvise = ctypes.CDLL(None, use_errno=True).madvise
+    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    for line in Path("/proc/self/maps").read_text("utf-8").splitlines():
+        # Code alone: what a program may write to would come back as it was in the file.
+        addresses, permissions, *_, file = line.split(maxsplit=5)
+        if permissions == "r-xp" and "llvmlite" in file:
+            start, end = (int(address, 16) for address in addresses.split("-"))
+            madvise(start, end - start, mmap.MADV_DONTNEED)
 
 
 SLACK_BYTES = 8

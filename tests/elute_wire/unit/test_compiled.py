@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from elute_wire.compiled import compiled, interpreted
 
@@ -38,3 +39,20 @@ def test_a_process_without_a_folder_for_machine_code_compiles_for_itself(tmp_pat
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives the pages back")
+def test_the_compiler_that_was_let_go_takes_less_memory_and_still_compiles() -> None:
+    program = """
+import psutil
+from elute_wire.compiled import compiled, let_compiler_go
+
+def resident():
+    return psutil.Process().memory_info().rss
+
+before = resident()
+let_compiler_go()
+print(before - resident() > 20 * 2**20, compiled(lambda number: number + number)(21))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "True 42\n", done.stderr

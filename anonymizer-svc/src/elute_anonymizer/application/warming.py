@@ -6,6 +6,7 @@ import json
 
 from elute_anonymizer.application.examination import techniques
 from elute_anonymizer.domain.keys import KEY_BYTES, DomainKey
+from elute_wire.compiled import let_compiler_go
 
 
 def warm() -> None:
@@ -15,3 +16,4 @@ def warm() -> None:
         for exercise in definition.exercises:
             config = definition.config.model_validate_json(json.dumps(exercise.options))
             definition.build(config, exercise.cells.logical, key).apply(exercise.cells)
+    let_compiler_go()

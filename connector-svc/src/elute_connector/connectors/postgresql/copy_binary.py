@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from elute_connector.connectors.postgresql.codecs.buffers import Bytes, Ints, Values, as_buffer
-from elute_wire.compiled import SLACK_BYTES, compiled, copy_words
+from elute_wire.compiled import SLACK_BYTES, compiled, copy_words, let_compiler_go
 from elute_wire.errors import CellTooLarge, Place, StreamCorrupted
 
 OPENING = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -141,6 +141,7 @@ def make_ready() -> None:
     """Compile, or read from the disk, what is compiled; takes a second where nothing is there yet."""
     for layout in Layout:
         FieldReader(["column"], layout=layout).read([OPENING, bytes((0, 1, 0, 0, 0, 0)), CLOSING])
+    let_compiler_go()
 
 
 def _opening(data: Bytes) -> int:
