@@ -123,7 +123,7 @@ class Store(Protocol):
         ...
 
     async def digest(self, snapshot_id: str, selections: Sequence[DigestSelection]) -> Sequence[DatasetDigest]:
-        """Count rows and sum their content."""
+        """Count rows and sum their content; a store that cannot sum counts, and leaves the content empty."""
         ...
 
     async def close(self) -> None:

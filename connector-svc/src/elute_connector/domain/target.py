@@ -198,7 +198,7 @@ class DigestSelection:
 
 @dataclass(frozen=True, slots=True)
 class DatasetDigest:
-    """The rows of a dataset, and the sums of its content as decimal text; empty when not asked."""
+    """The rows of a dataset, and the sums of its content as decimal text; empty when not asked or not possible."""
 
     dataset: DatasetName
     rows: int

@@ -89,7 +89,7 @@ class DigestSelection:
 
 @dataclass(frozen=True, slots=True)
 class DatasetDigest:
-    """The sums of one dataset; `content` is empty when only rows were counted."""
+    """The sums of one dataset; `content` is empty when only rows were counted, or the store can do no more."""
 
     dataset: DatasetName
     rows: int

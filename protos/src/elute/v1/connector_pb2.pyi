@@ -1376,7 +1376,9 @@ class DatasetDigest(_message.Message):
     rows: _builtins.int
     """Its rows."""
     content: _builtins.str
-    """The sums of both halves of the MD5 of each row's length-prefixed text, as decimal text; empty when not asked."""
+    """The sums of both halves of the MD5 of each row's length-prefixed text, as decimal text; empty when not asked, and
+    from a store that can only count.
+    """
     @_builtins.property
     def dataset(self) -> _catalog_pb2.DatasetName:
         """The dataset."""
