@@ -10,12 +10,17 @@ import pytest
 
 from elute_gateway.embedded.postgresql import PostgresServer
 from elute_wire.identity import ServiceName
+from tests.support.memory import use_memory_for_temporary_files
 from tests.support.postgresql import DEFAULT_VERSION, Database, PostgresFleet, discard, new_server
 from tests.support.services import System, running_system
 
 # How long one example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("elute", deadline=None)
 hypothesis.settings.load_profile("elute")
+
+
+def pytest_configure() -> None:
+    use_memory_for_temporary_files()
 
 
 @pytest.fixture(scope="session")
