@@ -39,7 +39,7 @@ from elute_wire.seal import PublicKey, SealingKeys
 from tests.support.gateway import WORKSPACE
 from tests.support.planning import QA, SHOP, Services, catalog, policy, table
 
-QUICK = Pace(beat_seconds=0.1, idle_beat_seconds=0.2, progress_seconds=0.05, first_wait_seconds=0.02)
+QUICK = Pace(beat_seconds=0.1, idle_beat_seconds=0.2, progress_seconds=0.05, first_wait_seconds=0.02, poll_seconds=0.05)
 SHOP_CATALOG = catalog(
     table("customers", "id bigint", "email text"), table("orders", "id bigint", "customer_id bigint", "placed date")
 )

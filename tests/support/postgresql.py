@@ -120,12 +120,12 @@ class PostgresFleet:
         return self._servers[version]
 
     @contextmanager
-    def database(self, version: int) -> Iterator[Database]:
-        """Make an empty database for one test, and drop it after, whoever is still connected."""
+    def database(self, version: int, template: str = "template1") -> Iterator[Database]:
+        """Make a database for one test, empty or a copy of another that nobody is connected to; drop it after."""
         server = self.server(version)
         home = Database(server, "postgres", version)
         database = Database(server, f"test_{next(self._numbers)}", version)
-        home.run(f"CREATE DATABASE {database.name}")
+        home.run(f"CREATE DATABASE {database.name} TEMPLATE {template}")
         try:
             yield database
         finally:

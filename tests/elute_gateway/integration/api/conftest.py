@@ -10,16 +10,16 @@ from tests.support.api import TestGateway, make_connections, open_gateway
 
 
 @pytest.fixture
-async def gateway(empty_store_url: str, tmp_path: Path) -> AsyncIterator[TestGateway]:
+async def gateway(store_url: str, tmp_path: Path) -> AsyncIterator[TestGateway]:
     """A gateway over each of both stores, which executes no run."""
-    async with open_gateway(empty_store_url, tmp_path, executes=False) as opened:
+    async with open_gateway(store_url, tmp_path, executes=False) as opened:
         yield opened
 
 
 @pytest.fixture
-async def quick_gateway(tmp_path: Path) -> AsyncIterator[TestGateway]:
+async def quick_gateway(sqlite_url: str, tmp_path: Path) -> AsyncIterator[TestGateway]:
     """A gateway over SQLite, where the store makes no difference."""
-    async with open_gateway(f"sqlite:///{tmp_path / 'gateway.db'}", tmp_path, executes=False) as opened:
+    async with open_gateway(sqlite_url, tmp_path, executes=False) as opened:
         yield opened
 
 
@@ -40,9 +40,9 @@ async def quick_client(quick_gateway: TestGateway) -> AsyncIterator[httpx.AsyncC
 
 
 @pytest.fixture
-async def working_gateway(tmp_path: Path) -> AsyncIterator[TestGateway]:
+async def working_gateway(sqlite_url: str, tmp_path: Path) -> AsyncIterator[TestGateway]:
     """A gateway over SQLite that executes runs; that runs end alike over both stores is the engine's own test."""
-    async with open_gateway(f"sqlite:///{tmp_path / 'gateway.db'}", tmp_path) as opened:
+    async with open_gateway(sqlite_url, tmp_path) as opened:
         yield opened
 
 

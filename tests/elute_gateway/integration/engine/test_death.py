@@ -34,9 +34,9 @@ EVERY_BOUNDARY = (
 
 
 @pytest.fixture
-def scene(store: Database, empty_store_url: str, tmp_path: Path) -> Scene:
+def scene(store: Database, store_url: str, tmp_path: Path) -> Scene:
     del store  # its schema must be there
-    return Scene(empty_store_url, tmp_path / "plane.db", SOURCE)
+    return Scene(store_url, tmp_path / "plane.db", SOURCE)
 
 
 async def state(store: Database) -> RunState | None:
@@ -74,7 +74,7 @@ async def test_a_gateway_killed_at_each_boundary_of_its_steps_goes_on_without_lo
     plane.close()
 
 
-@pytest.mark.parametrize("empty_store_url", ["postgresql"], indirect=True)  # a SQLite file has one gateway
+@pytest.mark.parametrize("store_kind", ["postgresql"])  # a SQLite file has one gateway
 async def test_another_gateway_takes_over_and_the_former_one_writes_nothing_when_it_wakes(
     store: Database, scene: Scene
 ) -> None:

@@ -65,7 +65,7 @@ Gateway = Callable[..., AbstractAsyncContextManager[RunUseCases]]
 
 
 @pytest.fixture
-def gateway(store: Database, empty_store_url: str, plane: BreakingPlane) -> Gateway:
+def gateway(store: Database, store_url: str, plane: BreakingPlane) -> Gateway:
     """Opens a gateway over the store and the data plane."""
 
     @asynccontextmanager
@@ -73,7 +73,7 @@ def gateway(store: Database, empty_store_url: str, plane: BreakingPlane) -> Gate
         plan: Plan | None = None, error: Exception | None = None, **pace: Any
     ) -> AsyncIterator[RunUseCases]:
         plan = plan or small_partitions(ORDERS, ITEMS, NOTES, references={ITEMS: [ORDERS]})
-        place = Place(empty_store_url, WORKSPACE, "here")
+        place = Place(store_url, WORKSPACE, "here")
         async with executing(store, place, plane, Planned(plan, error), replace(QUICK, **pace)) as runs:
             yield runs
 
@@ -300,7 +300,7 @@ async def test_content_that_differs_fails_the_run(gateway: Gateway, monkeypatch:
 
 
 async def test_nothing_of_an_unexpected_error_but_its_class_is_kept_or_logged(
-    gateway: Gateway, plane: BreakingPlane, empty_store_url: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    gateway: Gateway, plane: BreakingPlane, store_url: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     plane.failure = lambda _: RuntimeError("canary-4711")
     with caplog.at_level(logging.DEBUG):
@@ -312,7 +312,7 @@ async def test_nothing_of_an_unexpected_error_but_its_class_is_kept_or_logged(
     assert run.failure.code == "internal-fault"
     assert "RuntimeError" in run.failure.message
     assert "canary" not in f"{run}{log}{events}{caplog.text}"
-    if empty_store_url.startswith("sqlite"):
+    if store_url.startswith("sqlite"):
         assert kept_in(tmp_path, b"internal-fault")
         assert not kept_in(tmp_path, b"canary")
 
@@ -329,7 +329,7 @@ async def test_a_target_is_repaired_after_its_run_has_failed(gateway: Gateway, p
 
 
 async def test_ended_runs_are_forgotten_by_the_leader_with_what_the_engine_keeps(
-    gateway: Gateway, store: Database, empty_store_url: str
+    gateway: Gateway, store: Database, store_url: str
 ) -> None:
     others = Gateways(store, WORKSPACE)
     assert await others.lead("another", 3600)
@@ -342,7 +342,7 @@ async def test_ended_runs_are_forgotten_by_the_leader_with_what_the_engine_keeps
         async with asyncio.timeout(5):
             while await runs.page():
                 await asyncio.sleep(0.02)
-        assert await workflows(empty_store_url) == 0
+        assert await workflows(store_url) == 0
         assert forgotten() == before + 1
 
 
