@@ -76,11 +76,6 @@ def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str
             yield method.upper(), path, operation
 
 
-def operation_ids(app: FastAPI) -> list[str]:
-    """Return the ids of all operations."""
-    return [operation["operationId"] for _, _, operation in operations(app.openapi())]
-
-
 def scopes(operation: Mapping[str, Any]) -> list[str]:
     """Return the scopes that an operation needs."""
     return [scope for needed in operation.get("security", ()) for scope in needed.get("apiKey", ())]
