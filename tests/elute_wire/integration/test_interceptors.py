@@ -191,6 +191,10 @@ async def test_calls_and_errors_are_counted_from_zero(serve: Serve, connect: Con
         told = series("elute_errors_total", code="cell-too-large")
         took = series("elute_server_request_seconds_count", method=CHECK)
         await failure(client, CHECK)
+        # The caller may know sooner than the server has counted.
+        async with asyncio.timeout(5):
+            while series("elute_server_requests_total", method=CHECK, code="OUT_OF_RANGE") == refused:
+                await asyncio.sleep(0.005)
         assert series("elute_server_requests_total", method=CHECK, code="OUT_OF_RANGE") == refused + 1
         assert series("elute_errors_total", code="cell-too-large") == told + 1
         assert series("elute_server_request_seconds_count", method=CHECK) == took + 1
