@@ -40,7 +40,12 @@ async def start_run(
     *,
     idempotency_key: Annotated[
         str | None,
-        Header(min_length=1, max_length=200, description="Asked again with the same key, the same run is answered."),
+        Header(
+            min_length=1,
+            max_length=200,
+            description="The same request with the same key is answered with the run that the first one has started, "
+            "for as long as that is kept, a day at least. Another request with the key is refused.",
+        ),
     ] = None,
 ) -> Run:
     """Start a run of a pipeline. The answer comes at once; `Location` says where to watch it.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from elute_gateway.application.auditing import Auditing
 from elute_gateway.application.pipelines import PipelineUseCases
-from elute_gateway.application.runs import RunUseCases
+from elute_gateway.application.runs import Request, RunUseCases
 from elute_gateway.domain.access import Action, Caller, Scope
 from elute_gateway.domain.run import Run, ScrubMode
 
@@ -29,18 +29,23 @@ class Running:
             pipeline: The pipeline's name.
             version: Its version; None for the last one.
             parallel: The most partitions that load at a time; None for what the pipeline says.
-            idempotency_key: Asked again with the same key, the run that it started is answered.
+            idempotency_key: Asked again with the same key, the run that it started is answered, whatever has become of
+                the pipeline meanwhile.
 
         Raises:
             NotFound: There is no such pipeline.
             Forbidden: It scrubs nothing, and the caller may not copy rows as they are.
             AlreadyExists: The key was used for another request.
         """
+        asked = {"pipeline": pipeline, "version": version, "parallel_partitions": parallel}
+        request = Request(idempotency_key, asked)
+        if run := await self.runs.started_by(request):
+            return run
         new = await self.pipelines.order(caller, pipeline, version, parallel)
         # Before the first row can move: what leaves raw is written down even if the gateway dies right after.
         action = Action.RUN_STARTED_RAW if new.scrub is ScrubMode.OFF else Action.RUN_STARTED
         await self.audit.note(caller, action, f"pipeline {pipeline}", {"version": new.pipeline_version})
-        return await self.runs.start(new, idempotency_key)
+        return await self.runs.start(new, request)
 
     async def cancel(self, caller: Caller, run_id: str) -> Run:
         """Cancel a run.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, aclosing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from elute_gateway.application.ports import Books, DataPlane, DurableRuns
 from elute_gateway.application.session import Stop
@@ -19,6 +19,24 @@ from elute_wire.errors import EluteError, InvalidRequest
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What makes a request the same one when it comes again.
+
+    Attributes:
+        key: Its Idempotency-Key; None for one that is never the same.
+        asked: What it asks for, in its own words: a name still means the same request when it names something newer.
+    """
+
+    key: str | None = None
+    asked: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of what it asks for."""
+        return bytes.fromhex(sha256(dict(self.asked)))
+
+
+@dataclass(frozen=True, slots=True)
 class RunUseCases:
     """The runs of a workspace, as the API offers them."""
 
@@ -29,17 +47,25 @@ class RunUseCases:
     teller: Teller
     _repairs: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def start(self, new: NewRun, idempotency_key: str | None = None) -> Run:
-        """Start a run; asked again with the same key, answer the run that it started.
+    async def start(self, new: NewRun, request: Request | None = None) -> Run:
+        """Start a run; asked again by the same request, answer the run that it started.
 
         Raises:
-            AlreadyExists: The key was used for another request.
+            AlreadyExists: The request's key was used for another one.
         """
-        digest = bytes.fromhex(sha256(asdict(new)))
-        run = await self.books.runs.insert(new_id(), new, idempotency_key, digest)
+        request = request or Request()
+        run = await self.books.runs.insert(new_id(), new, request.key, request.digest)
         if run.state is RunState.QUEUED:
             await self.durable.begin(run.id, run.round)
         return run
+
+    async def started_by(self, request: Request) -> Run | None:
+        """Return the run that a request has started before, if it has a key.
+
+        Raises:
+            AlreadyExists: Its key was used for another one.
+        """
+        return await self.books.runs.asked(request.key, request.digest)
 
     async def get(self, run_id: str) -> Run:
         """Return a run.

@@ -38,7 +38,7 @@ class Runs:
         Raises:
             AlreadyExists: The key was used for another request.
         """
-        found = await self._asked(idempotency_key, request_digest)
+        found = await self.asked(idempotency_key, request_digest)
         if found:
             return found
         try:
@@ -52,11 +52,27 @@ class Runs:
                 )
         except AlreadyExists:
             # Another request with this key has come first, between our look and our insert.
-            found = await self._asked(idempotency_key, request_digest)
+            found = await self.asked(idempotency_key, request_digest)
             if found is None:
                 raise
             return found
         return await self.get(run_id)
+
+    async def asked(self, idempotency_key: str | None, request_digest: bytes) -> Run | None:
+        """Return the run that a request with this key has started, for as long as the run is kept.
+
+        Raises:
+            AlreadyExists: The key was used for another request.
+        """
+        if idempotency_key is None:
+            return None
+        query = sa.select(run).where(run.c.workspace_id == self.workspace, run.c.idempotency_key == idempotency_key)
+        async with self.database.reading() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is not None and row.request_digest != request_digest:
+            message = "starting a run: this Idempotency-Key was used for another request"
+            raise AlreadyExists(message, hint="use a new key for a new request")
+        return _run(row) if row else None
 
     async def get(self, run_id: str) -> Run:
         """Return a run.
@@ -225,17 +241,6 @@ class Runs:
             "last_event": 0,
             "last_log": 0,
         }
-
-    async def _asked(self, key: str | None, digest: bytes) -> Run | None:
-        if key is None:
-            return None
-        query = sa.select(run).where(run.c.workspace_id == self.workspace, run.c.idempotency_key == key)
-        async with self.database.reading() as connection:
-            row = (await connection.execute(query)).one_or_none()
-        if row is not None and row.request_digest != digest:
-            message = "starting a run: this Idempotency-Key was used for another request"
-            raise AlreadyExists(message, hint="use a new key for a new request")
-        return _run(row) if row else None
 
     def _mine(self, run_id: str, epoch: int) -> sa.Update:
         return sa.update(run).where(*self._is(run_id), run.c.epoch == epoch, run.c.state == RunState.RUNNING)

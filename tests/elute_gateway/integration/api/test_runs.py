@@ -140,6 +140,24 @@ async def test_the_same_idempotency_key_starts_one_run(working_client: httpx.Asy
     await watched(working_client, first.json()["id"])
 
 
+async def test_a_repeated_request_is_answered_with_its_run_after_the_pipeline_was_saved_anew(
+    quick_client: httpx.AsyncClient,
+) -> None:
+    await save(quick_client)
+    headers, order = {"Idempotency-Key": "nightly-1"}, {"pipeline": "shop-to-qa"}
+    first = await quick_client.post("/v1/runs", json=order, headers=headers)
+    await save(quick_client, SCRUB.replace("token", "'null'"))
+    again = await quick_client.post("/v1/runs", json=order, headers=headers)
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert again.headers["location"] == first.headers["location"]
+    named = await quick_client.post("/v1/runs", json={**order, "version": 2}, headers=headers)
+    assert named.status_code == 409, "whoever names a version asks for something else"
+    new = await quick_client.post("/v1/runs", json=order, headers={"Idempotency-Key": "nightly-2"})
+    assert new.json()["pipeline_version"] == 2
+    actions = [event["action"] for event in (await quick_client.get("/v1/audit-events")).json()["items"]]
+    assert actions.count("run.started") == 2, "a repeated request starts nothing"
+
+
 async def test_a_run_is_cancelled_resumed_and_succeeds(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'gateway.db'}"
     async with open_gateway(url, tmp_path, load_seconds=0.3) as gateway, gateway.client() as client:
