@@ -114,3 +114,12 @@ async def test_a_huge_cell_in_packed_rows_is_named(services: System, source: Dat
         request.epoch = 2
         await copy.load(request)
     assert await fingerprint(target, "people") == await fingerprint(source, "people")
+
+
+async def test_cells_are_measured_and_packed_rows_are_not(services: System, source: Database, target: Database) -> None:
+    rows = "INSERT INTO people (id, notes, tags) SELECT 1, body, ARRAY[body] FROM repeat('kestrel', 100000) body"
+    async with copying(services, source, target, rows) as copy:
+        request = copy.request("p0", copy.unit("people", copy.stage("people", packed=True)))
+        request.context.max_cell_bytes = 1_000_000
+        await copy.load(request)
+    assert await fingerprint(target, "people") == await fingerprint(source, "people")
