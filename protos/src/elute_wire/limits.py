@@ -70,7 +70,7 @@ def check_cells(batch: pa.RecordBatch, *, max_cell_bytes: int, first_ordinal: in
         batch: n rows.
         max_cell_bytes: The limit; 0 for none.
         first_ordinal: The ordinal of the batch's first row in its partition.
-        dataset: The dataset, for the error.
+        dataset: The dataset, for the error's place.
 
     Raises:
         CellTooLarge: Names dataset, column and ordinal, and no value.
@@ -85,8 +85,7 @@ def check_cells(batch: pa.RecordBatch, *, max_cell_bytes: int, first_ordinal: in
         if largest > max_cell_bytes:
             row = pc.index(sizes, largest).as_py()
             raise CellTooLarge(
-                f"reading dataset {dataset}: a cell of column {name} has {largest} bytes, "
-                f"the limit is {max_cell_bytes}",
+                f"a cell of column {name} has {largest} bytes, the limit is {max_cell_bytes}",
                 hint="raise the pipeline's limit `max_cell_bytes` (at most 1 GiB), or leave the column out",
                 place=Place(dataset=dataset, column=name, ordinal=first_ordinal + row),
             )

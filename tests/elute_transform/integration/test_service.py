@@ -140,6 +140,7 @@ async def test_a_cell_that_a_step_made_too_large_ends_the_stream_with_its_place(
     with pytest.raises(CellTooLarge) as caught:
         await pull(peers, stage(twice), max_cell_bytes=1_000)
     assert (caught.value.place.column, caught.value.place.ordinal) == ("twice", 3)
+    assert "cleaning dataset shop.customers: a cell of column twice has" in str(caught.value)
 
 
 async def test_steps_that_do_not_fit_the_stream_are_refused_before_the_first_row(chain: tuple[Chain, Peers]) -> None:

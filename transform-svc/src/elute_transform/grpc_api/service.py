@@ -16,7 +16,7 @@ from elute_transform.application.pipeline import Definitions, validate
 from elute_transform.domain.step import Definition
 from elute_transform.grpc_api.messages import columns_of, dataset_of, outcome_message, steps_of
 from elute_wire.channel import Peers
-from elute_wire.errors import InvalidRequest
+from elute_wire.errors import CellTooLarge, InvalidRequest
 from elute_wire.limits import ByteSemaphore, check_cells
 from elute_wire.registry import load
 from elute_wire.settings import ServiceSettings
@@ -81,7 +81,10 @@ class Cleaning:
             CellTooLarge: A step made a cell over the limit.
         """
         made = self._cleaner.clean(batch)
-        check_cells(made, max_cell_bytes=self._max_cell_bytes, first_ordinal=self._rows, dataset=self._dataset)
+        try:
+            check_cells(made, max_cell_bytes=self._max_cell_bytes, first_ordinal=self._rows, dataset=self._dataset)
+        except CellTooLarge as error:
+            raise error.within(f"cleaning dataset {self._dataset}") from None
         self._rows += made.num_rows
         return made, ()
 
