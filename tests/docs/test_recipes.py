@@ -42,6 +42,7 @@ RECIPES = (
         "add-a-technique.md",
         "anonymizer-svc",
         (
+            "tests/support/interpreting.py",
             "tests/support/scrubbing.py",
             "tests/elute_anonymizer/golden.json",
             "tests/elute_anonymizer/unit/techniques/test_contract.py",
@@ -49,7 +50,7 @@ RECIPES = (
             "tools/pin_golden.py",
         ),
         "choose",
-        17,
+        18,
         before="tools.pin_golden",
     ),
     Recipe(
