@@ -4,6 +4,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 LOCKS := requirements-uv.txt requirements-dev.txt
 DISTRIBUTIONS := protos gateway connector-svc transform-svc anonymizer-svc
+# How many processes run the tests: many wait for servers rather than compute, yet each process has servers of its own.
+WORKERS ?= 2
 MAKEFLAGS += --no-print-directory
 # What writes the pages of docs/reference; with --check it compares them.
 PAGES := $(subst /,.,$(basename $(filter-out %/render.py,$(wildcard tools/reference/*.py))))
@@ -32,7 +34,7 @@ up: $(INSTALLED) ## run the whole system on this machine
 .PHONY: test
 test: $(INSTALLED) ## run the tests on embedded servers and print their coverage (no slow ones)
 	@mkdir -p build
-	$(BIN)/pytest -q -m "not slow" --cov --cov-report=term:skip-covered --cov-report=json:build/coverage.json
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m "not slow" --cov --cov-report=term:skip-covered --cov-report=json:build/coverage.json
 
 CHECKS := check-style check-types check-layers check-protos check-sizes check-links check-locks check-paths check-dependencies check-reference
 
