@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from elute_gateway.application.pace import Pace
+from elute_gateway.application.runs import Request
 from elute_gateway.clients.testing import FakeDataPlane
 from elute_gateway.domain.names import DatasetName
 from elute_gateway.domain.pipeline import Limits
@@ -104,7 +105,7 @@ async def _execute(scene: Scene, start: str | None) -> None:
     place = Place(scene.url, WORKSPACE, scene.name)
     async with executing(store, place, scene.plane(), Planned(small_partitions(*scene.source)), QUICK) as runs:
         if start:
-            await runs.start(new_run(), start)
+            await runs.start(new_run(), Request(start))
         await asyncio.Event().wait()
 
 

@@ -148,7 +148,8 @@ class SnapshotKeeper:
         holder = self._handles[handle]
         if held.visible != self._visible:
             await self._plane.release(holder, handle)
-            raise SnapshotLost("holding the snapshot: it has ended, and another one sees other rows")
+            self._gone = SnapshotLost("holding the snapshot: it has ended, and another one sees other rows")
+            raise self._gone
         self._hopeless.discard(holder)
         self._away_since.pop(holder, None)
         self._gone = self._gone if self._hopeless else None
@@ -162,10 +163,10 @@ class SnapshotKeeper:
         A new snapshot that cannot be taken is given up at once. One that was taken may still be held by a connector
         that is away: it is gone when every connector has said so, or has been away for longer than its lease.
         """
-        if error.recovery not in TRANSIENT or isinstance(error, SnapshotLost):
+        if error.recovery not in TRANSIENT or error is self._gone:
             self._gone = error
             self._hopeless.add(holder)
-        else:
+        else:  # away, or ended: another one may see the same
             now = asyncio.get_running_loop().time()
             if now - self._away_since.setdefault(holder, now) > self._pace.snapshot_lease_seconds:
                 self._hopeless.add(holder)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from elute_gateway.application import meters
 from elute_gateway.application.ports import LoadOrder
-from elute_gateway.application.runs import RunUseCases
+from elute_gateway.application.runs import Request, RunUseCases
 from elute_gateway.clients.testing import FakeDataPlane
 from elute_gateway.domain.names import DatasetName
 from elute_gateway.domain.plan import Plan
@@ -103,8 +103,8 @@ def whole(plane: FakeDataPlane, *names: DatasetName) -> None:
 
 async def test_a_run_goes_through_its_steps_and_reports(gateway: Gateway, plane: BreakingPlane) -> None:
     async with gateway() as runs:
-        run = await runs.start(new_run(), "key")
-        assert (await runs.start(new_run(), "key")).id == run.id
+        run = await runs.start(new_run(), Request("key"))
+        assert (await runs.start(new_run(), Request("key"))).id == run.id
         run = await ended(runs, run.id)
         assert (run.state, run.failure) == (RunState.SUCCEEDED, None)
         whole(plane)
