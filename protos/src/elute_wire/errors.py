@@ -11,6 +11,7 @@ class, SQLSTATE, severity and the names of objects, never its own text.
     │   ├── ProtocolMismatch
     │   ├── NotFound
     │   ├── AlreadyExists
+    │   ├── InUse
     │   ├── Unauthenticated
     │   └── Forbidden
     ├── PlanRefused             a pipeline, policy or target cannot work; carries every problem
@@ -130,6 +131,13 @@ class AlreadyExists(RequestError):
 
     code = "already-exists"
     status = "ALREADY_EXISTS"
+
+
+class InUse(RequestError):
+    """What the request would delete is in use."""
+
+    code = "in-use"
+    status = "FAILED_PRECONDITION"
 
 
 class Unauthenticated(RequestError):

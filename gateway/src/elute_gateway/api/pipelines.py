@@ -14,7 +14,7 @@ from elute_gateway.api.models import Body, View, moment, shown
 from elute_gateway.api.pages import Cursor, Limit, Page, page_of, position
 from elute_gateway.api.plans import PLAN_EXAMPLE, PlanView, plan_view
 from elute_gateway.api.problems import UnsupportedMediaType
-from elute_gateway.application.pipelines import Form, SavedPipeline
+from elute_gateway.application.pipeline_versions import Form, SavedPipeline
 from elute_gateway.application.planning import Pinning
 from elute_gateway.domain.access import Caller, Scope
 from elute_gateway.domain.document import Version
@@ -225,6 +225,14 @@ async def get_pipeline(
     return _pipeline(await gateway.pipelines.get(name, version))
 
 
+@router.delete("/pipelines/{name}", status_code=204, response_class=Response)
+async def delete_pipeline(
+    name: Name, gateway: Gateway, caller: Annotated[Caller, holding(Scope.PIPELINES_WRITE)]
+) -> None:
+    """Delete a pipeline, all its versions and its policy. One that a run uses stays; runs that have ended stay too."""
+    await gateway.pipelines.delete(caller, name)
+
+
 @router.post("/pipelines/{name}/preview")
 async def preview_pipeline(
     name: Name, order: PreviewOrder, gateway: Gateway, caller: Annotated[Caller, holding(Scope.DATASETS_PREVIEW)]
@@ -260,6 +268,14 @@ async def get_policy_version(
 ) -> Policy:
     """Get a version of a policy. It never changes."""
     return _policy(await gateway.pipelines.policies.get(name, version))
+
+
+@policies.delete("/{name}", status_code=204, response_class=Response)
+async def delete_policy(
+    name: Name, gateway: Gateway, caller: Annotated[Caller, holding(Scope.PIPELINES_WRITE)]
+) -> None:
+    """Delete a policy, all its versions. One that its pipeline or a run uses stays: it goes with the pipeline."""
+    await gateway.pipelines.delete_policy(caller, name)
 
 
 async def _document(request: Request) -> tuple[str, Form]:

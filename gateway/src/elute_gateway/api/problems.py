@@ -53,6 +53,7 @@ STATUSES: Mapping[type[EluteError], int] = {
     errors.ProtocolMismatch: 502,
     errors.NotFound: 404,
     errors.AlreadyExists: 409,
+    errors.InUse: 409,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     MethodNotAllowed: 405,

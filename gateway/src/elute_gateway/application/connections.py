@@ -18,7 +18,7 @@ from elute_gateway.domain.connection import Connection, SealedSecret, StoredConn
 from elute_gateway.domain.identifier import new_id
 from elute_gateway.domain.names import DatasetName
 from elute_gateway.domain.run import RunState
-from elute_wire.errors import AlreadyExists, InvalidRequest, Problem
+from elute_wire.errors import AlreadyExists, InUse, InvalidRequest, Problem
 from elute_wire.seal import PublicKey
 
 _SECRET_WORDS = ("password", "passwd", "secret", "token", "credential", "private_key")
@@ -166,13 +166,13 @@ class ConnectionUseCases:
 
         Raises:
             NotFound: There is none.
-            AlreadyExists: A run uses it.
+            InUse: A run uses it.
         """
         stored = await self.get(name)
         for run in await self.runs.page(states=_ACTIVE, limit=1000):
             plan = await self.runs.plan(run.id)
             if plan and stored.name in {plan.source, plan.target}:
-                raise AlreadyExists(
+                raise InUse(
                     f"deleting connection {stored.name}: run {run.id} uses it", hint="cancel the run, or wait for it"
                 )
         await self.records.delete(stored.connection.id)

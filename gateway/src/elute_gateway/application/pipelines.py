@@ -1,20 +1,16 @@
-"""Pipelines and their policies: planned, saved version by version, previewed, and planned again for their runs.
-
-A version of a pipeline names the version of the policy that was pinned with it, so what a run does is fixed when a
-person saves it. Its text is a JSON object: `form` (`yaml` or `json`), `document` (as it was declared), and
-`policy_version` (null when nothing is scrubbed).
-"""
+"""Pipelines and their policies: planned, saved version by version, previewed, deleted, planned again for their runs."""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Protocol
 
 from elute_gateway.application.auditing import Auditing
 from elute_gateway.application.connections import ConnectionRecords
-from elute_gateway.application.document import Document, parse_json, parse_yaml
+from elute_gateway.application.document import Document
+from elute_gateway.application.pipeline_versions import DocumentRecords, Form, SavedPipeline, parsed
 from elute_gateway.application.plan_json import policy_from_json, policy_to_json
 from elute_gateway.application.planning import Pinning, Planner
 from elute_gateway.domain.access import Action, Caller, Scope
@@ -28,36 +24,9 @@ from elute_gateway.domain.plan import DatasetPlan, Plan
 from elute_gateway.domain.policy import PolicyVersion
 from elute_gateway.domain.problems import errors
 from elute_gateway.domain.run import NewRun, Run, ScrubMode
-from elute_wire.errors import CatalogChanged, InternalFault, NotFound, PlanRefused, Problem
+from elute_wire.errors import CatalogChanged, InternalFault, InUse, NotFound, PlanRefused, Problem
 
 _RAW = (Scope.DATA_EXPORT_RAW,)
-
-
-class Form(StrEnum):
-    """How a document is written."""
-
-    YAML = "yaml"
-    JSON = "json"
-
-
-class DocumentRecords(Protocol):
-    """Where the versions of documents are kept; see `store.documents`."""
-
-    async def save(self, new_id: str, name: str, text: str, digest: bytes, created_by: str) -> Version:
-        """Declare a document; one that means the same as its last version makes no new one."""
-        ...
-
-    async def get(self, id_or_name: str, number: int | None = None) -> Version:
-        """Return a version of a document, the last one unless another is asked for."""
-        ...
-
-    async def page(self, after: str = "", limit: int = 50) -> list[Version]:
-        """Return the last versions by name."""
-        ...
-
-    async def versions(self, id_: str) -> list[Version]:
-        """Return all versions of a document, newest first."""
-        ...
 
 
 class Previewing(Protocol):
@@ -85,34 +54,6 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class SavedPipeline:
-    """A version of a pipeline, its text taken apart."""
-
-    version: Version
-    form: Form
-    document: str
-    policy_version: int | None
-
-    @classmethod
-    def read(cls, version: Version) -> SavedPipeline:
-        """Take a version's text apart."""
-        text = json.loads(version.text)
-        return cls(version, Form(text["form"]), text["document"], text["policy_version"])
-
-    def pipeline(self) -> Pipeline:
-        """Return what it declares.
-
-        Raises:
-            PlanRefused: This release does not understand it any more.
-        """
-        document = _parsed(self.document, self.form)
-        if document.pipeline is None:
-            message = f"reading pipeline {self.version.name}, version {self.version.number}: it is not understood"
-            raise PlanRefused(message, hint="mend it, and save it again", problems=document.problems)
-        return document.pipeline
-
-
-@dataclass(frozen=True, slots=True)
 class PipelineUseCases:
     """The pipelines and policies of a workspace."""
 
@@ -131,7 +72,7 @@ class PipelineUseCases:
             StoreError: A store cannot be reached or read.
             ServiceUnavailable: A service does not answer.
         """
-        document = _parsed(text, form)
+        document = parsed(text, form)
         if document.pipeline is None:
             return Planned(document, None, document.problems)
         pinned = await self._last_policy(document.pipeline.name)
@@ -177,10 +118,44 @@ class PipelineUseCases:
         """
         return SavedPipeline.read(await self.pipelines.get(name, number))
 
+    async def delete(self, caller: Caller, name: str) -> None:
+        """Delete a pipeline with its versions, and what was pinned with them. Its runs stay, and tell of it.
+
+        Raises:
+            NotFound: There is none.
+            InUse: A run that has not ended uses it.
+        """
+        version = await self.pipelines.get(name)
+        try:
+            await self.pipelines.delete(version.id)
+        except InUse as error:
+            raise error.within(f"deleting pipeline {version.name}") from None
+        with suppress(NotFound):
+            await self.policies.delete((await self.policies.get(version.name)).id)
+        await self.audit.note(caller, Action.PIPELINE_DELETED, f"pipeline {version.name}")
+
+    async def delete_policy(self, caller: Caller, name: str) -> None:
+        """Delete a policy with its versions: what was pinned for a pipeline that scrubs nothing any more.
+
+        Raises:
+            NotFound: There is none.
+            InUse: The pipeline, or a run that has not ended, uses it.
+        """
+        version = await self.policies.get(name)
+        with suppress(NotFound):
+            if (await self.get(version.name)).policy_version is not None:
+                message = f"deleting policy {version.name}: the pipeline of that name uses it"
+                raise InUse(message, hint="delete the pipeline, and its policy goes with it")
+        try:
+            await self.policies.delete(version.id)
+        except InUse as error:
+            raise error.within(f"deleting policy {version.name}") from None
+        await self.audit.note(caller, Action.POLICY_DELETED, f"policy {version.name}")
+
     async def name_of(self, id_: str) -> str:
-        """Return the name of a pipeline by its id; it never changes."""
+        """Return the name of a pipeline by its id; it never changes, not even when the pipeline is deleted."""
         if id_ not in self._names:
-            self._names[id_] = (await self.pipelines.get(id_)).name
+            self._names[id_] = (await self.pipelines.recall(id_)).name
         return self._names[id_]
 
     async def order(self, caller: Caller, name: str, number: int | None, parallel: int | None) -> NewRun:
@@ -218,8 +193,9 @@ class PipelineUseCases:
             PlanRefused: Something must be mended first.
         """
         request = run.request
-        saved = await self.get(request.pipeline_id, request.pipeline_version)
-        return await self._exact(saved, request.policy_version)
+        saved = SavedPipeline.read(await self.pipelines.recall(request.pipeline_id, request.pipeline_version))
+        pinned = await self.policies.recall(request.policy_id, request.policy_version) if request.policy_id else None
+        return await self._exact(saved, pinned)
 
     async def preview(
         self, caller: Caller, name: str, dataset: DatasetName, limit_rows: int
@@ -233,7 +209,8 @@ class PipelineUseCases:
         """
         saved = await self.get(name)
         require_raw(caller, saved.pipeline(), f"previewing pipeline {saved.version.name}")
-        plan = await self._exact(saved, saved.policy_version)
+        number = saved.policy_version
+        plan = await self._exact(saved, await self.policies.get(saved.version.name, number) if number else None)
         try:
             dataset_plan = plan.dataset(dataset)
         except KeyError:
@@ -243,15 +220,15 @@ class PipelineUseCases:
         source = (await self.connections.get(plan.source)).connection
         return dataset_plan, await self.previewing.preview(plan, dataset_plan, source, limit_rows)
 
-    async def _exact(self, saved: SavedPipeline, policy_version: int | None) -> Plan:
-        document = _parsed(saved.document, saved.form)
+    async def _exact(self, saved: SavedPipeline, policy: Version | None) -> Plan:
+        document = parsed(saved.document, saved.form)
         pipeline = saved.pipeline()
         name = f"{saved.version.name}, version {saved.version.number}"
         pinned = None
         if pipeline.scrub is not None:
-            if policy_version is None:
+            if policy is None:
                 raise InternalFault(f"planning pipeline {name}: it scrubs, and no policy was pinned with it")
-            pinned = policy_from_json((await self.policies.get(saved.version.name, policy_version)).text)
+            pinned = policy_from_json(policy.text)
         planned = await self._planned(document, pipeline, pinned, Pinning.EXACT)
         if planned.plan is None or not planned.runnable:
             problems = with_lines(planned)
@@ -282,10 +259,6 @@ class PipelineUseCases:
             return policy_from_json((await self.policies.get(name)).text)
         except NotFound:
             return None
-
-
-def _parsed(text: str, form: Form) -> Document:
-    return parse_yaml(text) if form is Form.YAML else parse_json(text)
 
 
 def require_raw(caller: Caller, pipeline: Pipeline, doing: str) -> None:

@@ -58,6 +58,7 @@ for command in (
     connections.app,
     connections.discover,
     pipelines.plan,
+    pipelines.app,
     runs.run,
     runs.app,
     keys.app,

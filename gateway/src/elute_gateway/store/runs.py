@@ -15,7 +15,7 @@ from elute_gateway.domain.run import DatasetProgress, EventKind, Failure, NewRun
 from elute_gateway.store.codec import failure_from, failure_object
 from elute_gateway.store.database import Database, uninterrupted
 from elute_gateway.store.history import append
-from elute_gateway.store.tables import now, run, run_dataset, run_snapshot
+from elute_gateway.store.tables import now, pipeline, policy, run, run_dataset, run_snapshot
 from elute_wire.errors import AlreadyExists, FenceLost, NotFound
 
 _START_SECONDS = 10.0
@@ -211,10 +211,13 @@ class Runs:
             return [_run(row) for row in await connection.execute(query.order_by(run.c.ended_at).limit(limit))]
 
     async def delete(self, run_ids: Sequence[str]) -> None:
-        """Delete ended runs with all that belongs to them."""
+        """Delete ended runs with all that belongs to them, and the deleted documents that only they told of."""
         gone = sa.delete(run).where(run.c.workspace_id == self.workspace, run.c.id.in_(run_ids), ~_ACTIVE)
         async with self.database.writing() as connection:
             await connection.execute(gone)
+            for document, key in ((pipeline, run.c.pipeline_id), (policy, run.c.policy_id)):
+                told = sa.exists().where(key == document.c.id)
+                await connection.execute(sa.delete(document).where(document.c.former_name.is_not(None), ~told))
 
     def _is(self, run_id: str) -> tuple[sa.ColumnElement[bool], ...]:
         return (run.c.id == run_id, run.c.workspace_id == self.workspace)

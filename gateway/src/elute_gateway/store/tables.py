@@ -72,8 +72,9 @@ policy = Table(
     metadata,
     Column("id", Text, primary_key=True),
     _workspace(),
-    Column("name", Text, nullable=False),
+    Column("name", Text, nullable=False),  # its id once it was deleted: the name is free again
     Column("created_at", Double, nullable=False),
+    Column("former_name", Text),  # of a deleted one, which stays while runs tell of it
     UniqueConstraint("workspace_id", "name"),
 )
 
@@ -94,8 +95,9 @@ pipeline = Table(
     metadata,
     Column("id", Text, primary_key=True),
     _workspace(),
-    Column("name", Text, nullable=False),
+    Column("name", Text, nullable=False),  # its id once it was deleted: the name is free again
     Column("created_at", Double, nullable=False),
+    Column("former_name", Text),  # of a deleted one, which stays while runs tell of it
     UniqueConstraint("workspace_id", "name"),
 )
 

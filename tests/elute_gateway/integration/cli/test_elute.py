@@ -168,6 +168,18 @@ def test_a_run_ends_with_a_scrubbed_copy_and_tells_events_as_json_lines(system: 
     assert "succeeded" in refused.stderr
 
 
+def test_saved_pipelines_are_listed_printed_and_deleted(system: System, pipeline: Path) -> None:
+    text = PIPELINE.replace("shop-to-qa", "another")
+    pipeline.write_text(text)
+    assert system.run("plan", "-f", str(pipeline), "--accept").returncode == 0
+    assert "another" in system.run("pipelines", "ls").stdout
+    assert system.run("pipelines", "show", "another").stdout == text
+    assert system.run("pipelines", "rm", "another").returncode == 0
+    gone = system.run("pipelines", "show", "another")
+    assert gone.returncode == 1
+    assert "finding pipeline another: there is none" in gone.stderr
+
+
 def test_a_killed_service_comes_back_and_commands_wait_for_it(system: System, pipeline: Path) -> None:
     before = system.children()
     for module in ("elute_anonymizer", "elute_gateway"):

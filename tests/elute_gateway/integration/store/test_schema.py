@@ -5,12 +5,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from elute_gateway.domain.access import AuditEvent, StoredKey
-from elute_gateway.domain.run import EventKind, LogLine
+from elute_gateway.domain.run import EventKind, LogLine, RunState
 from elute_gateway.store import schema
 from elute_gateway.store.access import ApiKeys, Audit, found_workspace
 from elute_gateway.store.database import Database
+from elute_gateway.store.documents import pipelines, policies
 from elute_gateway.store.gateways import Gateways
 from elute_gateway.store.history import History
+from elute_gateway.store.runs import Runs
 from elute_gateway.store.tables import metadata
 from tests.support.gateway import WORKSPACE, declare, running
 
@@ -54,6 +56,23 @@ async def test_a_filled_store_goes_down_to_nothing_and_up_again(empty_store_url:
     await schema.upgrade(store)
     await fill(store)
     assert await counts(store) == filled
+    await store.close()
+
+
+async def test_going_down_forgets_what_was_deleted_and_the_runs_that_told_of_it(empty_store_url: str) -> None:
+    store = Database.at(empty_store_url)
+    await schema.upgrade(store)
+    await fill(store)
+    await Runs(store, WORKSPACE).settle("r1", 1, RunState.SUCCEEDED, None, {})
+    await pipelines(store, WORKSPACE).delete("pip-1")
+    await policies(store, WORKSPACE).delete("pol-1")
+    assert (await pipelines(store, WORKSPACE).recall("pip-1")).name == "shop-to-qa"
+    await schema.downgrade(store, "0001")
+    async with store.reading() as connection:
+        for table in ("run", "pipeline", "pipeline_version", "policy", "policy_version", "partition"):
+            query = sa.select(sa.func.count()).select_from(sa.table(table))
+            assert await connection.scalar(query) == 0, table
+    await schema.upgrade(store)
     await store.close()
 
 
