@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import socket
-from typing import Annotated
 
-from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import NoDecode
+from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
 from elute_wire.address import Address
-from elute_wire.settings import ServiceSettings
+from elute_wire.settings import Addresses, ServiceSettings
 
 DAY_SECONDS = 86_400.0
-
-
-def _addresses(value: object) -> object:
-    return [Address.parse(part.strip()) for part in value.split(",")] if isinstance(value, str) else value
 
 
 class GatewaySettings(ServiceSettings):
@@ -35,7 +29,7 @@ class GatewaySettings(ServiceSettings):
 
     store_url: SecretStr
     workspace: str = Field(default="default", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
-    connector_addresses: Annotated[tuple[Address, ...], NoDecode, BeforeValidator(_addresses)] = ()
+    connector_addresses: Addresses = ()
     gateway_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=255)
     sealing_public_key_file: FilePath
     run_retention_seconds: float = Field(default=90 * DAY_SECONDS, ge=DAY_SECONDS)

@@ -20,9 +20,15 @@ def _address(value: object) -> object:
     return Address.parse(value) if isinstance(value, str) else value
 
 
+def _addresses(value: object) -> object:
+    return [Address.parse(part.strip()) for part in value.split(",")] if isinstance(value, str) else value
+
+
 # NoDecode: an address is not JSON.
 _Address = Annotated[Address, NoDecode, BeforeValidator(_address)]
 _OptionalAddress = Annotated[Address | None, NoDecode, BeforeValidator(_address)]
+Addresses = Annotated[tuple[Address, ...], NoDecode, BeforeValidator(_addresses)]
+"""Several addresses, separated by commas."""
 
 _TLS_FIELDS = ("tls_certificate_file", "tls_key_file", "tls_ca_file")
 # pydantic's own words for these kinds name no part of what was given; for others they may.
