@@ -72,7 +72,8 @@ def _written(
     found = f"{chaos['lost']} rows lost, {chaos['duplicated']} doubled, {chaos['unexpected']} unexpected"
     yield f"`KILLS={chaos['kills']} make chaos`: {found}."
     in_load = chaos["kills_in_open_load"] / chaos["kills"]
-    yield f"Of the kills {in_load:.0%} hit an open load; at most {chaos['max_stall_seconds']:.1f} s until the run went on."
+    stall = chaos["max_stall_seconds"]
+    yield f"Of the kills {in_load:.0%} hit an open load; at most {stall:.1f} s until the run went on."
 
 
 if __name__ == "__main__":
