@@ -11,6 +11,8 @@ import os
 import signal
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -113,16 +115,20 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([__name__])
 
 
-def gateway_process(scene: Scene, start: str | None = None) -> BaseProcess:
-    """Start a gateway; with a key it starts a run, the same one each time."""
+@contextmanager
+def gateway_process(scene: Scene, start: str | None = None) -> Iterator[BaseProcess]:
+    """Run a gateway; with a key it starts a run, the same one each time.
+
+    It is killed at the end of the block, a stopped one too: those that a failed test left behind would keep the
+    session of tests from ending.
+    """
     process = _FORKS.Process(target=_serve, args=(scene, start), daemon=True)
     process.start()
-    return process
-
-
-def kill(process: BaseProcess) -> None:
-    process.kill()
-    process.join()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
 
 
 def wait_until(condition: object, seconds: float = 20.0) -> None:
