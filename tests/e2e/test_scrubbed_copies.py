@@ -128,7 +128,7 @@ async def test_the_same_key_gives_the_same_pseudonyms_everywhere_and_another_ver
     first = [{**one, "columns": [f"public.people.{column}"]} for one, column in zip(rules, ("id", "mail"), strict=True)]
     await pipe.run(pipe.document({**both, "rules": first}))
     seen = target.run("SELECT id, mail FROM people")
-    assert "42|" not in seen
+    assert not seen.startswith("42|")
     assert "a@b" not in seen
 
     with postgresql.database(16) as elsewhere, postgresql.database(16) as copy:
