@@ -28,6 +28,10 @@ STAGES = (
     Stage("slow tests", (*PYTEST, "--cov-append", "-m", "slow")),
     Stage("coverage report", (sys.executable, "-m", "coverage", "json", "-q", "-o", "build/coverage.json"), ("test",)),
     Stage("branch coverage", (sys.executable, "-m", "tools.check_coverage"), ("coverage report",)),
+    Stage("demo", ("make", "demo")),
+    # Not for the figures, which a machine that also does other things cannot tell: for all that makes them.
+    Stage("bench", (sys.executable, "-m", "tests.bench", "--rows", "100000", "--pairs", "1")),
+    Stage("chaos", ("make", "chaos")),
     Stage("audit", ("make", "audit")),
 )
 _NOTHING_COLLECTED = 5
