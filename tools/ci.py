@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,28 +15,35 @@ from tools.repository import ROOT
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of CI; `needs` names stages without whose success it makes no sense."""
+    """One command of CI.
+
+    Attributes:
+        name: What it is called.
+        command: What is run, in the repository's root; it has failed if its exit code is not 0.
+        needs: Stages without whose success it makes no sense.
+        limit_seconds: When it is ended, and has failed: a process that hangs must not hold up the rest for ever.
+    """
 
     name: str
     command: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    limit_seconds: float = 900.0
 
 
-PYTEST = (sys.executable, "-m", "pytest", "-q", "--cov", "--cov-report=")
+PYTHON = (sys.executable, "-m")
 STAGES = (
     Stage("check", ("make", "check")),
     Stage("test", ("make", "test")),
-    Stage("slow tests", (*PYTEST, "--cov-append", "-m", "slow")),
-    Stage("coverage report", (sys.executable, "-m", "coverage", "json", "-q", "-o", "build/coverage.json"), ("test",)),
-    Stage("branch coverage", (sys.executable, "-m", "tools.check_coverage"), ("coverage report",)),
+    Stage("slow tests", (*PYTHON, "pytest", "-q", "--cov", "--cov-report=", "--cov-append", "-m", "slow")),
+    Stage("coverage report", (*PYTHON, "coverage", "json", "-q", "-o", "build/coverage.json"), ("test",)),
+    Stage("branch coverage", (*PYTHON, "tools.check_coverage"), ("coverage report",)),
     Stage("demo", ("make", "demo")),
     # Not for the figures, which a machine that also does other things cannot tell: for all that makes them.
-    Stage("bench", (sys.executable, "-m", "tests.bench", "--rows", "100000", "--pairs", "1")),
+    Stage("bench", (*PYTHON, "tests.bench", "--rows", "100000", "--pairs", "1")),
+    Stage("figures", (*PYTHON, "tools.check_figures"), ("bench",)),
     Stage("chaos", ("make", "chaos")),
     Stage("audit", ("make", "audit")),
 )
-_NOTHING_COLLECTED = 5
-"""pytest's exit code where no test is marked."""
 
 
 def run(stages: Sequence[Stage], environment: Mapping[str, str]) -> list[tuple[Stage, str, float]]:
@@ -48,11 +56,25 @@ def run(stages: Sequence[Stage], environment: Mapping[str, str]) -> list[tuple[S
             continue
         print(f"\n==> {stage.name}: {' '.join(stage.command)}", flush=True)
         began = time.monotonic()
-        status = subprocess.run(stage.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
-        ok = status.returncode == 0 or (stage.name == "slow tests" and status.returncode == _NOTHING_COLLECTED)
-        passed.update({stage.name} if ok else ())
-        outcomes.append((stage, "ok" if ok else "FAILED", time.monotonic() - began))
+        outcome = _outcome(stage, environment)
+        passed.update({stage.name} if outcome == "ok" else ())
+        outcomes.append((stage, outcome, time.monotonic() - began))
     return outcomes
+
+
+def _outcome(stage: Stage, environment: Mapping[str, str]) -> str:
+    # A session of its own, so that what the command has started can be ended with it.
+    process = subprocess.Popen(
+        stage.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        return "FAILED" if process.wait(stage.limit_seconds) else "ok"
+    except subprocess.TimeoutExpired:
+        return "TOO LONG"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def main() -> int:

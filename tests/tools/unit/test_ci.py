@@ -2,8 +2,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 
-from tools.ci import Stage, run
+import psutil
+import pytest
+
+from tests.support import postgresql
+from tools.ci import STAGES, Stage, run
 
 
 def _stage(name: str, code: str, *needs: str) -> Stage:
@@ -23,3 +30,36 @@ def test_a_failed_stage_stops_only_those_that_need_it() -> None:
 def test_a_stage_gets_no_terminal_to_ask_on() -> None:
     ((_, outcome, _),) = run([_stage("asks", "input()")], os.environ)
     assert outcome == "FAILED"
+
+
+def alive(process_id: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def test_a_stage_that_hangs_is_ended_with_what_it_has_started(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    grandchild = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
+    began = time.monotonic()
+    ((_, outcome, _),) = run([Stage("hangs", (sys.executable, "-c", code), limit_seconds=1.0)], os.environ)
+    assert outcome == "TOO LONG"
+    assert time.monotonic() - began < 30
+    assert not alive(int(started.read_text()))
+
+
+def test_every_stage_that_another_needs_comes_before_it() -> None:
+    names = [stage.name for stage in STAGES]
+    for stage in STAGES:
+        assert set(stage.needs) <= set(names[: names.index(stage.name)])
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_a_server_that_is_missing_skips_a_test_but_fails_it_in_ci(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setattr(postgresql, "DEBIAN_PROGRAMS", tmp_path)
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="apt-get install postgresql"):
+        postgresql.programs(15)
