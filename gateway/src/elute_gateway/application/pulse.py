@@ -64,6 +64,7 @@ class Pulse:
         await self._loader.renew()
 
     async def _care(self) -> None:
+        await self._books.gateways.end_stopped()
         self._leads = await self._books.gateways.lead(self._gateway, self._pace.lease_seconds)
         meters.LEADING.set(self._leads)
         backlog = await self._books.ledger.backlog()

@@ -30,14 +30,11 @@ T = TypeVar("T")
 IDLE_TRANSACTION_SECONDS = 4.0
 """A gateway that is stopped in the middle of a transaction keeps its locks, and all others waiting, for so long."""
 
-_STATEMENT_SECONDS = 8.0
-"""The same for one that is stopped in the middle of a statement: the driver sends the first of its kind in two parts,
-between which the server says `active` and no transaction is idle."""
-
 SESSION = {
     "application_name": "elute gateway",
     "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_SECONDS:.0f}s",
-    "statement_timeout": f"{_STATEMENT_SECONDS:.0f}s",
+    # Whoever waits for such a gateway's locks gives up after it, and tries again.
+    "lock_timeout": f"{IDLE_TRANSACTION_SECONDS + 1:.0f}s",
     # A commit that a crash of the server takes back would make the ledger forget what it has promised.
     "synchronous_commit": "on",
     # The claim is a long statement on few rows: compiling it would cost many times its run.
@@ -50,8 +47,7 @@ _CONNECT_SECONDS = 5.0
 _POOL_SIZE = 8
 # SQLSTATE classes of a server that is away, starting, stopping or full: 08 connection, 57P0x shutdown, 53 resources.
 _AWAY = ("08", "57P", "53")
-# 57014: a statement was not done in time, most often for waiting for a lock.
-_CONFLICT = ("40", "55P03", "57014")
+_CONFLICT = ("40", "55P03")
 
 
 class Database:

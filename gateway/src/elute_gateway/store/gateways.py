@@ -12,12 +12,20 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from elute_gateway.domain.run import Heartbeat, RunState
-from elute_gateway.store.database import Database, uninterrupted
+from elute_gateway.store.database import IDLE_TRANSACTION_SECONDS, SESSION, Database, uninterrupted
 from elute_gateway.store.tables import gateway, leader, now, partition, run
 
 _ACTIVE = run.c.state.in_([RunState.QUEUED, RunState.RUNNING])
 _SUCCESSION = "succession"
 _FORGET_SECONDS = 3600.0
+
+# The server's own limit on idle transactions does not see all: asyncpg sends a session's first statement of a kind in
+# two parts, and between them the transaction of a stopped process counts as active.
+_END_STOPPED = sa.text("""
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND application_name = :application
+        AND state = 'active' AND wait_event = 'ClientRead' AND state_change < now() - make_interval(secs => :seconds)
+""")
 
 
 @uninterrupted
@@ -60,6 +68,13 @@ class Gateways:
             if not runs:
                 return {}
             return {row.id: Heartbeat(row.epoch, row.cancelling) for row in await connection.execute(held)}
+
+    async def end_stopped(self, after_seconds: float = IDLE_TRANSACTION_SECONDS) -> None:
+        """End the sessions of gateways that stopped in the middle of a statement: others wait for their locks."""
+        if not self.database.is_sqlite:
+            values = {"application": SESSION["application_name"], "seconds": after_seconds}
+            async with self.database.reading() as connection:
+                await connection.execute(_END_STOPPED, values)
 
     async def lead(self, gateway_id: str, lease_seconds: float) -> bool:
         """Take or renew the office of leader; answers whether this gateway holds it."""

@@ -36,7 +36,6 @@ async def _migrate(database: Database, step: Callable[[Config], None]) -> None:
 
     async with database.writing() as connection:
         if not database.is_sqlite:
-            # Another gateway may be migrating, and rewriting a table takes what it takes.
-            await connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+            await connection.execute(sa.text("SET LOCAL lock_timeout = 0"))  # another's migration takes what it takes
             await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         await connection.run_sync(run)
