@@ -51,9 +51,11 @@ class Copier:
         held = await call.read()
         assert isinstance(held, connector_pb2.HoldSnapshotResponse)
         self.snapshot_id = held.snapshot_id
-        yield held.snapshot_id
-        call.cancel()
-        await self.stub.ReleaseSnapshot(connector_pb2.ReleaseSnapshotRequest(handle=handle))
+        try:
+            yield held.snapshot_id
+        finally:  # a failed test's snapshot would be in the next one's way
+            call.cancel()
+            await self.stub.ReleaseSnapshot(connector_pb2.ReleaseSnapshotRequest(handle=handle))
 
     async def slices(self, name: str, target_bytes: int = 64 * 1024 * 1024) -> Sequence[connector_pb2.PlannedSlice]:
         """Cut a dataset."""
